@@ -1,0 +1,51 @@
+# Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
+.PHONY: tutorial test lab readme execute docs soak
+SHELL := /bin/bash
+BIN := .venv/bin
+RUN ?= runs/tutorial
+NB ?=
+SOAK ?= 5
+SETTINGS := settings.ini setup.py pyproject.toml constraints.txt scripts/setup
+
+# train a small world model from nothing, look inside it, and let it plan
+tutorial: .venv/.library
+	$(BIN)/jepa_train quick --out $(RUN)
+	$(BIN)/jepa_unroll $(RUN)
+	$(BIN)/jepa_plan $(RUN) --episodes 20 --gif
+
+# everything that CI checks
+test: .venv/.dev
+	@scripts/stage 'export and clean change nothing' $(BIN)/python scripts/unchanged.py
+	@scripts/stage 'notebooks' env OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --timing
+	@scripts/stage 'tests' $(BIN)/pytest -q --durations 5
+	@scripts/stage 'wheel' $(BIN)/pytest -q -m wheel
+
+lab: .venv/.lab
+	$(BIN)/jupyter lab nbs/index.ipynb
+
+readme: .venv/.dev
+	$(BIN)/python scripts/readme.py
+
+# run notebooks at their real size and store what they show; NB=14 or NB='06 07' for some of them
+execute: .venv/.dev
+	$(BIN)/python scripts/execute.py $(NB)
+
+# the site, in _docs; README.md is `make readme`'s, hence the touch
+docs: .venv/.dev
+	@command -v quarto >/dev/null || { echo 'make docs needs Quarto on PATH (version: see .github/workflows/docs.yaml)' >&2; exit 1; }
+	touch README.md
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/nbdev_docs
+
+# training killed again and again must end where an undisturbed run ends; SOAK=100 for longer
+soak: .venv/.dev
+	SOAK=$(SOAK) $(BIN)/pytest -q -m soak
+
+.venv/.library: $(SETTINGS)
+	@scripts/stage 'setup' scripts/setup
+	@touch $@
+.venv/.dev: .venv/.library
+	@scripts/stage 'setup' scripts/setup dev
+	@touch $@
+.venv/.lab: .venv/.library
+	@scripts/stage 'setup' scripts/setup lab
+	@touch $@

@@ -1,0 +1,54 @@
+"""Run notebooks at their real size, in the book's order, and store what they show.
+
+python scripts/execute.py          all of them, the index last
+python scripts/execute.py 06 07    those whose name starts so"""
+import subprocess, sys, time
+from pathlib import Path
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+root = Path(__file__).resolve().parent.parent
+shown = ('text/plain', 'text/markdown', 'text/latex', 'image/png', 'image/gif')
+
+def pages(prefixes):
+    found = [p for p in (root/'nbs').glob('**/*.ipynb') if not any(d[0] in '._' for d in p.relative_to(root).parts)]
+    found.sort(key=lambda p: (p.stem == 'index', p.stem))
+    return [p for p in found if not prefixes or p.stem.startswith(tuple(prefixes))]
+
+class Client(NotebookClient):
+    async def async_execute_cell(self, cell, *args, **kwargs):
+        "Exercise stubs and the export stay unrun, as in nbdev_test."
+        if cell.cell_type == 'code' and ('#| eval: false' in cell.source or 'nbdev_export(' in cell.source):
+            cell.outputs = []
+            return cell
+        return await super().async_execute_cell(cell, *args, **kwargs)
+
+def keep(outputs):
+    "Text and pictures; nothing that needs a browser's help, nor warnings."
+    for o in outputs:
+        if o.output_type == 'stream' and o.name == 'stderr': print('   not stored:', o.text.strip()[:200])
+        for k in [k for k in o.get('data', {}) if k not in shown]: del o.data[k]
+        if 'metadata' in o: o.metadata = {}
+    return [o for o in outputs if o.get('data') or o.output_type == 'error' or o.get('name') == 'stdout']
+
+def execute(path):
+    nb = nbformat.read(path, as_version=4)
+    client = Client(nb, timeout=None, kernel_name='python3', record_timing=False, resources={'metadata': {'path': str(path.parent)}})
+    client.execute()
+    for c in nb.cells:
+        if c.cell_type == 'code': c.outputs = keep(c.outputs)
+    nbformat.write(nb, path)
+    subprocess.run([Path(sys.executable).parent/'nbdev_clean', '--fname', path], cwd=root, check=True)
+
+def main(prefixes):
+    found, failed = pages(prefixes), []
+    if not found: sys.exit(f"no notebook starts with {' or '.join(prefixes)}")
+    for p in found:
+        start = time.perf_counter()
+        try: execute(p)
+        except CellExecutionError as e: failed.append(p.stem); print(str(e)[-2000:], file=sys.stderr)
+        print(f'{p.stem:28}{time.perf_counter() - start:6.1f} s{"  FAILED" if p.stem in failed else ""}', flush=True)
+    if failed: sys.exit(f"failed, and left as they were: {', '.join(failed)}")
+
+if __name__ == '__main__': main(sys.argv[1:])

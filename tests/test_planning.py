@@ -1,0 +1,143 @@
+"The planners' arithmetic against the published one, and searches against problems whose answer is known."
+from pathlib import Path
+import numpy as np, pytest, torch
+import torch.nn.functional as F
+from jepa_tutorial.core import amp_dtype, rng, seed_all
+from jepa_tutorial.encoder import ImpalaEncoder
+from jepa_tutorial.jepa import JEPA
+from jepa_tutorial.planning import (CEM, MPPI, goal_cost, load_planner, make_cost, oracle, published_planner, random_actions,
+                                    run_episodes, run_policy, sample_tasks, straight_line, success_rate)
+from jepa_tutorial.planning.cem import limit_norm
+from jepa_tutorial.predictor import GRUPredictor
+
+SHIPPED = ('plan_published', 'plan_fast', 'plan_cem', 'plan_mppi_last')
+
+@pytest.fixture(scope='module')
+def published():
+    data = np.load(Path(__file__).parent/'fixtures'/'planner_update.npz')
+    return {k: torch.from_numpy(data[k]) for k in data.files}
+
+@pytest.fixture(scope='module')
+def jepa():
+    seed_all(0)
+    return JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=32)).eval().requires_grad_(False)
+
+def plans(published, key): return published[key].permute(1, 0, 2)[None]     # [T,N,A] -> [1,N,T,A]
+
+@pytest.mark.parametrize('name,planner', [('mppi', published_planner()), ('cem', CEM())])
+def test_update_agrees_with_published(published, name, planner):
+    actions = limit_norm(planner.sigma*plans(published, 'noise'), planner.max_norm)
+    torch.testing.assert_close(actions, plans(published, f'{name}_actions'), rtol=1e-5, atol=2e-6)
+    up = planner.update(actions, published['cost'][None])
+    assert set(up.elites[0].tolist()) == set(published[f'{name}_elite_idx'].tolist())
+    torch.testing.assert_close(up.mean[0], published[f'{name}_mean'], rtol=1e-5, atol=2e-6)
+    torch.testing.assert_close(up.std[0], published[f'{name}_std'], rtol=1e-5, atol=2e-6)
+
+def test_mppi_weights_agree_with_published(published):
+    up = published_planner().update(plans(published, 'mppi_actions'), published['cost'][None])
+    order = {i: w for i, w in zip(published['mppi_elite_idx'].tolist(), published['mppi_weights'].tolist())}
+    torch.testing.assert_close(up.weights[0], torch.tensor([order[i] for i in up.elites[0].tolist()]), rtol=1e-5, atol=1e-7)
+
+def test_cem_deviation_divides_by_one_less_than_the_elites(published):
+    a, c = plans(published, 'cem_actions'), published['cost'][None]
+    elites = a[0, c[0].argsort()[:20]]
+    torch.testing.assert_close(CEM().update(a, c).std[0], elites.std(0), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(CEM(unbiased=False).update(a, c).std[0], elites.std(0, unbiased=False), rtol=1e-5, atol=1e-6)
+
+def test_one_iteration_returns_what_was_published(published):
+    "With the published noise as the only sample, a whole plan gives the published answer."
+    class Replay(CEM):
+        def propose(self, mean, std, generator, elites=None): return limit_norm(std[:, None]*plans(published, 'noise'), self.max_norm)
+    plan = Replay(iterations=1).plan(lambda a: published['cost'][None], rng(0), horizon=5)
+    torch.testing.assert_close(plan.actions[0], published['cem_returned_actions'], rtol=1e-5, atol=2e-6)
+
+def test_mppi_returns_one_of_the_elites(published):
+    class Replay(MPPI):
+        def propose(self, mean, std, generator, elites=None): return std[:, None]*plans(published, 'noise')
+    plan = Replay(iterations=1, max_norm=None).plan(lambda a: published['cost'][None], rng(0), horizon=5)
+    elites = plans(published, 'mppi_actions')[0, published['mppi_elite_idx']]
+    assert (elites - plan.actions).flatten(1).abs().amax(1).min() < 1e-6
+
+@pytest.mark.parametrize('planner', [CEM(), published_planner(), CEM(fresh=.25, rho=(.5, .9)), CEM(keep=2), CEM(restarts=2, num_elites=10),
+                                     CEM(smooth=.2), MPPI(temperature=20., pick='best')], ids=lambda p: type(p).__name__)
+def test_quadratic_bowl(planner):
+    target = limit_norm(torch.randn(3, 6, 2, generator=rng(0)), 2.)
+    bowl = lambda a: (a - target[:, None]).square().sum((-2, -1))
+    plan = planner.plan(bowl, rng(1), episodes=3, horizon=6)
+    assert bowl(plan.actions[:, None]).max() < .05*target.square().sum((1, 2)).min()
+
+def test_same_seed_same_plan_and_episodes_do_not_mix():
+    bowl = lambda a: (a - 1).square().sum((-2, -1))
+    p = CEM(horizon=4, iterations=3)
+    assert torch.equal(p.plan(bowl, rng(3), 2).actions, p.plan(bowl, rng(3), 2).actions)
+    other = lambda a: torch.stack([bowl(a)[0], -bowl(a)[1]])            # another task in the second place
+    assert torch.equal(p.plan(bowl, rng(3), 2).actions[0], p.plan(other, rng(3), 2).actions[0])
+
+def test_nan_costs_are_never_elites():
+    def bowl(a):
+        c = (a - 1).square().sum((-2, -1)); c[:, ::3] = torch.nan
+        return c
+    assert (CEM(horizon=4).plan(bowl, rng(0)).actions - 1).abs().max() < .1
+
+def test_fresh_samples_leave_a_local_minimum():
+    "Two pits; the search starts in the shallow one, with no width to see the other."
+    def pits(a):
+        end = a.sum(-2)[..., 0]
+        return torch.minimum((end - 20).abs() - 15, (end + 5).abs())
+    init = torch.full((1, 20, 2), -.25)
+    stuck = CEM(horizon=20, warm_sigma=.1, iterations=4, pick='best', keep=1)
+    free = CEM(horizon=20, warm_sigma=.1, iterations=4, pick='best', keep=1, fresh=.5)
+    assert stuck.plan(pits, rng(0), init=init).actions.sum(1)[0, 0] < 0 < free.plan(pits, rng(0), init=init).actions.sum(1)[0, 0]
+
+@pytest.mark.parametrize('name', SHIPPED)
+def test_shipped_planners_build_and_plan(name, jepa):
+    p = load_planner(name, 'iterations=1', 'first_iterations=1', 'num_samples=20', 'num_elites=4', 'horizon=6')
+    e = run_episodes(jepa, sample_tasks(2, fixed=True), p, steps=2)
+    assert e.position.shape == (2, 3, 2) and e.position.isfinite().all()
+
+def test_published_planner_keeps_the_published_settings():
+    p = published_planner()
+    assert (p.num_samples, p.iterations, p.num_elites, p.horizon, p.sigma, p.temperature) == (200, 20, 20, 90, 2., 200.)
+    assert (p.max_norm, p.execute, p.warm_start, p.fresh, p.keep, p.restarts, p.smooth, p.pick, p.unbiased) == (None, 1, False, 0, 0, 1, 0, 'elite', False)
+    assert load_planner('plan_published') == p and load_planner('plan_mppi_last') == MPPI(max_norm=None, reduce='last') and load_planner('plan_cem') == CEM()
+
+@pytest.mark.parametrize('kw', [dict(), dict(reduce='last'), dict(distance='plain')], ids=str)
+@pytest.mark.parametrize('rows', [3, 512])
+def test_fast_cost_equals_plain_cost(jepa, kw, rows):
+    with torch.no_grad():
+        jepa.encoder.norm.weight.uniform_(.5, 2, generator=rng(0)); jepa.encoder.norm.bias.normal_(0, .3, generator=rng(1))
+    z0, zg = (F.layer_norm(torch.randn(3, 32, generator=rng(s)), (32,)) for s in (0, 1))
+    a = 2*torch.randn(3, 5, 90, 2, generator=rng(2))
+    tol = 1e-4 if amp_dtype('cpu') is None else .1
+    torch.testing.assert_close(make_cost(jepa, z0, zg, rows=rows, **kw)(a), goal_cost(jepa, z0, zg, a, **kw), rtol=tol, atol=tol)
+
+def test_fast_cost_falls_back_where_it_does_not_fit():
+    seed_all(0)
+    two = JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=32), GRUPredictor(dim=32, num_layers=2)).requires_grad_(False)
+    z0, zg, a = torch.randn(2, 32), torch.randn(2, 32), torch.randn(2, 3, 4, 2)
+    assert torch.equal(make_cost(two, z0, zg)(a), goal_cost(two, z0, zg, a))
+
+def test_baselines_and_intervals():
+    tasks = sample_tasks(300, seed=7)
+    rate = {p.__name__: success_rate(run_policy(p, tasks).success)[0] for p in (random_actions, straight_line, oracle)}
+    assert rate['random_actions'] < .1 < rate['straight_line'] + .09 and rate['straight_line'] < .5 and rate['oracle'] == 1
+    assert success_rate(run_policy(oracle, tasks, contact='bounce').success)[0] == 1
+    for k, n in ((0, 5), (5, 5), (97, 100)):
+        p, low, high = success_rate(torch.arange(n) < k)
+        assert 0 <= low <= p <= high <= 1
+
+def test_tasks_are_fair():
+    t = sample_tasks(5000, seed=11)
+    wall, door = t.layout
+    assert (wall.min(), wall.max(), door.min(), door.max()) == (20, 44, 10, 54)
+    for xy in (t.start, t.goal):
+        assert xy.min() >= 6.6 - 1e-4 and xy.max() <= 57.4 + 1e-4 and ((xy[:, 0] - wall).abs() >= 3.6 - 1e-4).all()
+    assert ((t.start[:, 0] > wall) != (t.goal[:, 0] > wall)).all() and (t.start - t.goal).norm(dim=1).min() > 4.5
+    torch.testing.assert_close(sample_tasks(3, seed=11).start, t.start[:3])
+
+@pytest.mark.parametrize('make,word', [(lambda: CEM(num_elites=0), 'num_elites'), (lambda: CEM(execute=0), 'execute'), (lambda: CEM(rho=1.), 'rho'),
+    (lambda: CEM(fresh=2), 'fresh'), (lambda: CEM(restarts=0), 'restarts'), (lambda: load_planner('plan_fst'), 'plan_fast'),
+    (lambda: load_planner('plan_fast', 'reduce=mean'), 'reduce'), (lambda: CEM(horizon=3).plan(lambda a: a.sum((-1, -2)), rng(0), 2, init=torch.zeros(1, 3, 2)), 'init')])
+def test_bad_settings_are_one_clear_line(make, word):
+    with pytest.raises(ValueError, match=word) as e: make()
+    assert '\n' not in str(e.value)

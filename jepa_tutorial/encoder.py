@@ -36,7 +36,7 @@ class Stack(nn.Module):
         x = F.max_pool2d(self.conv(x), 3, stride=2, padding=1)
         return self.block2(self.block1(x))
 
-# %% ../nbs/2_model/03_encoder.ipynb #74dd475f
+# %% ../nbs/2_model/03_encoder.ipynb #7ceadbab
 class ImpalaEncoder(nn.Module):
     "One vector for each image: stacks of convolutions, a linear map, a LayerNorm."
     def __init__(self,
@@ -57,11 +57,11 @@ class ImpalaEncoder(nn.Module):
     ) -> torch.Tensor:    # [...,D]
         "Encode each image by itself."
         _check_images(x, self.in_shape)
-        h = self.stacks(_channels_last(x.reshape(-1, *self.in_shape)))   # [N,C,H,W]: batch and time in one
-        h = self.linear(h.flatten(1))                                    # channel, row, column
-        return self.norm(h.float()).reshape(*x.shape[:-3], self.dim)
+        images = _channels_last(x.reshape(-1, *self.in_shape))                        # [N,C,H,W]: batch and time in one
+        h = torch.cat([self.stacks(part).flatten(1) for part in _portions(images)])   # channel, row, column
+        return self.norm(self.linear(h).float()).reshape(*x.shape[:-3], self.dim)
 
-# %% ../nbs/2_model/03_encoder.ipynb #c1cc138e
+# %% ../nbs/2_model/03_encoder.ipynb #1613619a
 def _halved(size: int, times: int) -> int:
     "The side of a picture after `times` stacks."
     for _ in range(times): size = (size + 1)//2
@@ -78,3 +78,7 @@ def _check_images(x: torch.Tensor, shape: tuple):
 def _channels_last(x: torch.Tensor) -> torch.Tensor:
     "The same numbers, with the channels of a pixel side by side in memory where convolutions are faster so."
     return x if x.device.type == 'mps' else x.contiguous(memory_format=torch.channels_last)
+
+def _portions(images: torch.Tensor, size: int = 64):
+    "On a CPU, a few dozen images at a time: their activations then fit into memory that is used again and again."
+    return images.split(size) if images.device.type == 'cpu' else [images]

@@ -129,13 +129,14 @@ def load_state(
     learner.generator.set_state(state['generator'].cpu())
     learner.step, learner.seconds, learner.data_seconds = state['step'], state['seconds'], state['data_seconds']
 
-# %% ../nbs/4_training/13_training.ipynb #cd434d5c
+# %% ../nbs/4_training/13_training.ipynb #b75b8efa
 def _same_settings(old: DictConfig, new: DictConfig, folder: Path):
     "Refuse to continue a run under settings that would make it another run."
     from jepa_tutorial.core import _keys
     for k in _keys(new):
-        if k.split('.')[0] not in _FREE and OmegaConf.select(old, k) != OmegaConf.select(new, k):
-            raise ValueError(f"{folder} holds a run with {k}={OmegaConf.select(old, k)}, not {OmegaConf.select(new, k)}; choose another folder or the same settings")
+        was, now = OmegaConf.select(old, k), OmegaConf.select(new, k)
+        if k.split('.')[0] in _FREE or isinstance(now, DictConfig) or was == now: continue
+        raise ValueError(f"{folder} holds a run with {k}={was}, not {now}; choose another folder or the same settings")
 
 # %% ../nbs/4_training/13_training.ipynb #f57008b6
 def read_metrics(

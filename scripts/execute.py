@@ -25,7 +25,8 @@ class Client(NotebookClient):
         return await super().async_execute_cell(cell, *args, **kwargs)
 
 def keep(outputs):
-    "Text and pictures; nothing that needs a browser's help, nor warnings."
+    "Text and pictures; nothing that needs a live kernel or a browser's help, nor warnings."
+    outputs = [o for o in outputs if 'application/vnd.jupyter.widget-view+json' not in o.get('data', {})]
     for o in outputs:
         if o.output_type == 'stream' and o.name == 'stderr': print('   not stored:', o.text.strip()[:200])
         for k in [k for k in o.get('data', {}) if k not in shown]: del o.data[k]

@@ -39,6 +39,10 @@ def test_environment_is_only_the_library(installed):
     assert not names & {'nbdev', 'jupyterlab', 'ipykernel', 'notebook', 'wandb', 'submitit', 'pytest'}
     run(installed/'pip', 'check')
 
+@pytest.mark.parametrize('command', ['jepa_train', 'jepa_unroll', 'jepa_plan'])
+def test_commands_explain_themselves(installed, tmp_path, command):
+    assert 'Example: ' + command in ' '.join(run(installed/command, '--help', cwd=tmp_path).split())
+
 def test_plans_an_episode_from_any_folder(installed, tmp_path):
     out = run(installed/'jepa_plan', 'quick', '--episodes', '1', '--steps', '40', '--json', cwd=tmp_path,
               env={**os.environ, 'PYTHONPATH': '', 'PYTHONSAFEPATH': '1'})

@@ -145,9 +145,9 @@ def test_layouts_agree(walks, stats):
 
 def test_clips_are_made_quickly():
     best, g = 9e9, rng(0)
-    for _ in range(4):
-        t = time.perf_counter(); sample_clips(512, generator=g); best = min(best, time.perf_counter() - t)
-    assert 512/best > 1000, f'{512/best:.0f} clips of 17 frames per second'
+    for _ in range(4):                                              # processor time, all threads together: a busy machine doesn't fail it
+        t = time.process_time(); sample_clips(512, generator=g); best = min(best, time.process_time() - t)
+    assert 512/best > 1000, f'{512/best:.0f} clips of 17 frames per second of processor time'
 
 @pytest.mark.parametrize('cfg', [dict(), dict(clip=9, door_centred=1., crossing=1.), dict(clip=9, door_start=.5), dict(fixed_wall=True, clip=91), dict(steps=3, clip=2)])
 def test_clips_are_pieces_of_walks(cfg):

@@ -10,75 +10,48 @@ import torch
 from fastcore.basics import patch
 
 # %% auto #0
-__all__ = ['limit_norm', 'Update', 'Plan', 'smooth_noise', 'CEM']
+__all__ = ['limit_norm', 'CEM', 'Update', 'smooth_noise', 'Plan']
 
-# %% ../../nbs/5_planning/16_cem.ipynb #34264594
+# %% ../../nbs/5_planning/16_cem.ipynb #c966aa7b
 def limit_norm(
-    actions: torch.Tensor,     # [...,A]
-    max_norm: float | None,    # longest allowed action; None changes nothing
-) -> torch.Tensor:             # [...,A]
+    actions: torch.Tensor,   # [...,A]
+    max_norm: float | None,  # longest allowed action; None changes nothing
+) -> torch.Tensor:           # [...,A]
     "Shorten actions that are longer than `max_norm`, keeping their direction."
     if max_norm is None: return actions
     return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
-# %% ../../nbs/5_planning/16_cem.ipynb #f4fae82f
-class Update(NamedTuple):
-    "What one iteration learned from its samples."
-    mean: torch.Tensor     # [E,T,A] mean of the next proposal
-    std: torch.Tensor      # [E,T,A] its standard deviation
-    elites: torch.Tensor   # [E,K] indices of the cheapest plans, cheapest first
-    weights: torch.Tensor  # [E,K] how much each of them counted; they sum to 1
-
-class Plan(NamedTuple):
-    "The result of a search."
-    actions: torch.Tensor  # [E,T,A] what to do
-    mean: torch.Tensor     # [E,T,A] last proposal's mean
-    std: torch.Tensor      # [E,T,A] its standard deviation
-    history: list          # one dict for each iteration, when asked for
-
-# %% ../../nbs/5_planning/16_cem.ipynb #0691355e
-def smooth_noise(
-    noise: torch.Tensor,                    # [...,T,A] white noise
-    rho: float,                             # correlation of neighbours in time; 0 leaves white noise as it is
-) -> torch.Tensor:                          # [...,T,A]
-    "Turn white noise into a first-order autoregressive process with the same variance at each step."
-    t = torch.arange(noise.shape[-2], device=noise.device)
-    lag = t[:, None] - t                                                  # [T,T]
-    mix = torch.where(lag < 0, 0., float(rho)**lag.clamp_min(0).to(noise.dtype))
-    mix = torch.where((t == 0) | (lag < 0), mix, mix*(1 - rho**2)**.5)    # the first draw has full variance
-    return mix @ noise
-
-# %% ../../nbs/5_planning/16_cem.ipynb #4d6fc3b2
+# %% ../../nbs/5_planning/16_cem.ipynb #2870b361
 @dataclass
 class CEM:
     "Cross-entropy method over action sequences, for many episodes at once."
-    num_samples: int = 200                # N plans tried in each iteration
-    iterations: int = 20                  # J
-    num_elites: int = 20                  # K best plans that shape the next proposal
-    horizon: int = 90                     # T steps of a plan
-    sigma: float = 1.5                    # standard deviation of the first proposal
-    max_norm: float | None = 2.45         # longest action; None: no limit
-    action_dim: int = 2                   # A
-    reduce: str = 'sum'                   # the cost counts the 'sum' over steps or the 'last' one
-    distance: str = 'squared'             # and this distance, see `goal_distance`
-    pick: str = 'mean'                    # what is returned: the 'mean', a weighted random 'elite', or the 'best' plan
-    unbiased: bool = True                 # the new deviation divides by K-1 rather than by K
-    # replanning
-    execute: int = 1                      # actions carried out before the next plan
-    warm_start: bool = False              # start from the last plan, shifted by what was carried out
-    warm_sigma: float | None = None       # standard deviation around it; None: sigma
-    first_iterations: int | None = None   # iterations of a plan that has nothing to start from; None: iterations
+    num_samples: int = 200               # N plans tried in each iteration
+    iterations: int = 20                 # J
+    num_elites: int = 20                 # K cheapest plans, which shape the next proposal
+    horizon: int = 90                    # T actions of a plan
+    sigma: float = 1.5                   # standard deviation of the first proposal
+    max_norm: float | None = 2.45        # longest action; None: no limit
+    action_dim: int = 2                  # A
+    reduce: str = 'sum'                  # the cost counts the 'sum' over steps or the 'last' one
+    distance: str = 'squared'            # and this distance, see `goal_distance`
+    pick: str = 'mean'                   # what is returned: the 'mean', a weighted random 'elite', or the 'best' plan
+    unbiased: bool = True                # the new variance divides by K-1 rather than by K
+    # plan after plan
+    execute: int = 1                     # actions carried out before the next plan
+    warm_start: bool = False             # start from the last plan, shifted by what was carried out
+    warm_sigma: float | None = None      # standard deviation around it; None: sigma
+    first_iterations: int | None = None  # iterations of a plan with nothing to start from; None: iterations
     # leaving local minima
-    fresh: float = 0.                     # share of samples drawn anew: smooth noise around zero
-    rho: float | tuple = .95              # its correlation in time; several values share the fresh samples
-    fresh_sigma: float = 1.5              # its standard deviation
-    smooth: float = 0.                    # correlation in time of the noise around the mean
-    keep: int = 0                         # elites that are tried again in the next iteration, and the mean with them
-    restarts: int = 1                     # independent searches that share the samples; the cheapest wins
+    fresh: float = 0.                    # share of samples drawn anew: smooth noise around zero
+    rho: float | tuple = .95             # its correlation in time; several values share the fresh samples
+    fresh_sigma: float = 1.5             # its standard deviation
+    smooth: float = 0.                   # correlation in time of the noise around the mean
+    keep: int = 0                        # elites tried again in the next iteration, and the mean with them
+    restarts: int = 1                    # independent searches that share the samples; the cheapest wins
 
     def __post_init__(self): _check_planner(self)
 
-# %% ../../nbs/5_planning/16_cem.ipynb #a67a9ce7
+# %% ../../nbs/5_planning/16_cem.ipynb #5ccc17cb
 def _check_planner(p):
     "Refuse settings that make no search."
     group = p.num_samples//p.restarts if p.restarts > 0 else 0
@@ -87,79 +60,106 @@ def _check_planner(p):
             (1 <= p.num_elites <= group, 'num_elites', f'lie between 1 and the {group} samples of a search'),
             (p.iterations >= 1, 'iterations', 'be at least 1'), (p.first_iterations is None or p.first_iterations >= 1, 'first_iterations', 'be at least 1'),
             (p.horizon >= 1, 'horizon', 'be at least 1'), (1 <= p.execute <= p.horizon, 'execute', f'lie between 1 and the horizon, {p.horizon}'),
-            (p.sigma > 0, 'sigma', 'be positive'), (p.max_norm is None or p.max_norm > 0, 'max_norm', 'be positive, or None for no limit'),
+            (p.sigma > 0, 'sigma', 'be positive'), (p.warm_sigma is None or p.warm_sigma > 0, 'warm_sigma', 'be positive, or None for sigma'),
+            (p.max_norm is None or p.max_norm > 0, 'max_norm', 'be positive, or None for no limit'),
             (0 <= p.fresh <= 1, 'fresh', 'lie between 0 and 1'), (0 <= p.keep <= p.num_elites, 'keep', 'lie between 0 and num_elites'),
             (0 <= p.smooth < 1, 'smooth', 'lie between 0 and 1'), (rhos and all(0 <= r < 1 for r in rhos), 'rho', 'lie between 0 and 1'),
-            (p.pick in ('mean', 'elite', 'best'), 'pick', "be 'mean', 'elite' or 'best'"), (p.reduce in ('sum', 'last'), 'reduce', "be 'sum' or 'last'")):
+            (p.pick in ('mean', 'elite', 'best'), 'pick', "be 'mean', 'elite' or 'best'"), (p.reduce in ('sum', 'last'), 'reduce', "be 'sum' or 'last'"),
+            (p.distance in ('squared', 'plain'), 'distance', "be 'squared' or 'plain'")):
         if not ok: raise ValueError(f'{name}={getattr(p, name)!r} must {need}')
 
-# %% ../../nbs/5_planning/16_cem.ipynb #8802ae53
 def _take(actions, index):
     "Plans number [E,K] of [E,N,T,A]."
     return actions.gather(1, index[:, :, None, None].expand(-1, -1, *actions.shape[2:]))
 
-# %% ../../nbs/5_planning/16_cem.ipynb #5def5748
+# %% ../../nbs/5_planning/16_cem.ipynb #35a2e4c4
+class Update(NamedTuple):
+    "What one iteration learned from its samples."
+    mean: torch.Tensor     # [E,T,A] mean of the next proposal
+    std: torch.Tensor      # [E,T,A] its standard deviation
+    elites: torch.Tensor   # [E,K] indices of the cheapest plans, cheapest first
+    weights: torch.Tensor  # [E,K] how much each of them counted; they sum to 1
+
 @patch
 def weights(self: CEM,
     cost: torch.Tensor,  # [E,K] costs of the elites, cheapest first
-) -> torch.Tensor:       # [E,K], sums to 1
+) -> torch.Tensor:       # [E,K]
     "Every elite counts the same."
     return torch.full_like(cost, 1/cost.shape[1])
 
+# %% ../../nbs/5_planning/16_cem.ipynb #ff6212e8
 @patch
 def update(self: CEM,
     actions: torch.Tensor,  # [E,N,T,A] plans
     cost: torch.Tensor,     # [E,N] their costs; NaN counts as infinite
 ) -> Update:
-    "Refit the proposal to the elites."
-    cost = cost.nan_to_num(nan=torch.inf)
-    best, elites = cost.topk(self.num_elites, largest=False)                        # [E,K]
-    w = self.weights(best)
-    a = _take(actions, elites)                                                      # [E,K,T,A]
+    "Refit the proposal to the elites (@eq-refit)."
+    best, elites = cost.nan_to_num(nan=torch.inf).topk(self.num_elites, largest=False)   # [E,K]
+    w, a = self.weights(best), _take(actions, elites)                                    # [E,K], [E,K,T,A]
     mean = (w[:, :, None, None]*a).sum(1)
     var = (w[:, :, None, None]*(a - mean[:, None]).square()).sum(1)
     if self.unbiased: var = var * self.num_elites/max(self.num_elites - 1, 1)
     return Update(mean, var.sqrt(), elites, w)
 
-# %% ../../nbs/5_planning/16_cem.ipynb #558d4a71
+# %% ../../nbs/5_planning/16_cem.ipynb #9d344e24
+def smooth_noise(
+    noise: torch.Tensor,  # [...,T,A] white noise
+    rho: float,           # correlation of neighbours in time; 0 leaves white noise as it is
+) -> torch.Tensor:        # [...,T,A]
+    "White noise turned into a first-order autoregressive process of the same variance (@eq-ar1)."
+    t = torch.arange(noise.shape[-2], device=noise.device)
+    lag = t[:, None] - t                                                    # [T,T]
+    mix = torch.where(lag < 0, 0., float(rho)**lag.clamp_min(0).to(noise.dtype))
+    return torch.where(t == 0, mix, mix*(1 - rho**2)**.5) @ noise           # the first draw has full variance
+
+# %% ../../nbs/5_planning/16_cem.ipynb #20837123
 @patch
-def propose(self: CEM, mean, std, generator, elites=None):  # [G,T,A], [G,T,A], source of chance, [G,keep,T,A]
-    "Draw the plans that one iteration tries [G,N,T,A]."
+def propose(self: CEM,
+    mean: torch.Tensor,                  # [E,T,A]
+    std: torch.Tensor,                   # [E,T,A]
+    generator: torch.Generator,          # source of chance
+    elites: torch.Tensor | None = None,  # [E,keep,T,A] to be tried again
+) -> torch.Tensor:                       # [E,N,T,A]
+    "The plans that one iteration tries (@eq-sample)."
     n = self.num_samples//self.restarts
     noise = torch.randn(len(mean), n, *mean.shape[1:], generator=generator, device=generator.device)
-    fresh = round(self.fresh*n)
-    near = mean[:, None] + std[:, None]*(smooth_noise(noise[:, fresh:], self.smooth) if self.smooth else noise[:, fresh:])
+    far, near = noise.split([round(self.fresh*n), n - round(self.fresh*n)], 1)
+    near = mean[:, None] + std[:, None]*(smooth_noise(near, self.smooth) if self.smooth else near)
     rhos = (self.rho,) if isinstance(self.rho, (int, float)) else tuple(self.rho)
-    far = [self.fresh_sigma*smooth_noise(x, r) for x, r in zip(noise[:, :fresh].tensor_split(len(rhos), 1), rhos)]
-    tried = [mean[:, None]]*bool(self.keep) + ([] if elites is None else [elites])
-    return limit_norm(torch.cat([*tried, near, *far], 1)[:, :n], self.max_norm)
+    far = [self.fresh_sigma*smooth_noise(x, r) for x, r in zip(far.tensor_split(len(rhos), 1), rhos)]
+    again = [mean[:, None]]*bool(self.keep) + ([] if elites is None else [elites])
+    return limit_norm(torch.cat([*again, *far, near], 1)[:, :n], self.max_norm)
 
-# %% ../../nbs/5_planning/16_cem.ipynb #7bf5626c
+# %% ../../nbs/5_planning/16_cem.ipynb #3e54d582
+class Plan(NamedTuple):
+    "The result of a search."
+    actions: torch.Tensor  # [E,T,A] what to do
+    mean: torch.Tensor     # [E,T,A] last proposal's mean
+    std: torch.Tensor      # [E,T,A] its standard deviation
+    history: list          # one dict for each iteration, when asked for
+
 @patch
 @torch.no_grad()
 def plan(self: CEM,
-    cost: Callable,                     # [E,N,T,A] -> [E,N]
-    generator: torch.Generator,         # source of chance; the search runs on its device
-    episodes: int = 1,                  # E searches side by side
-    horizon: int | None = None,         # T; None: the planner's own
-    init: torch.Tensor | None = None,   # [E,T',A] mean to start from, cut or filled with zeros to T
-    history: bool = False,              # keep every iteration's samples, costs, elites, mean and deviation?
+    cost: Callable,                    # [E,N,T,A] -> [E,N]
+    generator: torch.Generator,        # source of chance; the search runs on its device
+    episodes: int = 1,                 # E searches side by side
+    horizon: int | None = None,        # T; None: the planner's own
+    init: torch.Tensor | None = None,  # [E,T',A] mean to start from, cut or filled with zeros to T
+    history: bool = False,             # keep each iteration's samples, cost, elites, weights, mean, std, best?
 ) -> Plan:
     "Search for cheap action sequences."
-    E, R, T = episodes, self.restarts, horizon or self.horizon
-    mean, std = self._start(E, T, init, generator.device)
-    steps = self.first_iterations if init is None and self.first_iterations else self.iterations
-    elites, log = None, []
-    for _ in range(steps):
+    E, T, log, elites = episodes, horizon or self.horizon, [], None
+    mean, std = self._start(E, T, init, generator.device)                          # [E·R,T,A] with R restarts
+    for _ in range(self.first_iterations if init is None and self.first_iterations else self.iterations):
         actions = self.propose(mean, std, generator, elites)                       # [E·R,N/R,T,A]
-        c = cost(actions.reshape(E, -1, T, self.action_dim)).reshape(E*R, -1)
+        c = cost(actions.reshape(E, -1, T, self.action_dim)).reshape(len(mean), -1)
         step = self.update(actions, c)
+        mean, std, elites = step.mean, step.std, _take(actions, step.elites[:, :self.keep])
         if history: log.append(_record(actions, c, step, E))
-        mean, std = step.mean, step.std
-        if self.keep: elites = _take(actions, step.elites[:, :self.keep])
     return Plan(*self._result(actions, c, step, E, generator), log)
 
-# %% ../../nbs/5_planning/16_cem.ipynb #60e7a450
+# %% ../../nbs/5_planning/16_cem.ipynb #f5a481f6
 @patch
 def _start(self: CEM, E, T, init, device):
     "Mean and deviation of the first proposal, [E·R,T,A] each; the first of R searches begins at `init`."
@@ -177,19 +177,20 @@ def _result(self: CEM, actions, cost, step, E, generator):
     "Actions, mean and deviation of the cheapest of the R searches, [E,T,A] each."
     if self.pick == 'mean': out = step.mean
     else:
-        best = torch.zeros_like(step.elites[:, :1]) if self.pick == 'best' else torch.multinomial(step.weights, 1, generator=generator)
-        out = _take(actions, step.elites.gather(1, best))[:, 0]
+        k = torch.zeros_like(step.elites[:, :1]) if self.pick == 'best' else torch.multinomial(step.weights, 1, generator=generator)
+        out = _take(actions, step.elites.gather(1, k))[:, 0]
     winner = cost.nan_to_num(nan=torch.inf).amin(1).view(E, -1).argmin(1)
     winner = winner + torch.arange(E, device=winner.device)*self.restarts
-    return limit_norm(out, self.max_norm)[winner], step.mean[winner], step.std[winner]
-
-def _record(actions, cost, step, E):
-    "What a picture of one iteration needs, on the CPU; searches of one episode lie side by side."
-    side = lambda x: x.unflatten(0, (E, -1)).flatten(1, 2).cpu()
-    return dict(mean=step.mean.unflatten(0, (E, -1))[:, 0].cpu(), std=step.std.unflatten(0, (E, -1))[:, 0].cpu(), samples=side(actions), cost=side(cost),
-                elites=side(_take(actions, step.elites)), weights=side(step.weights), best=side(cost).amin(1))
+    return out[winner], step.mean[winner], step.std[winner]
 
 @patch
 def shift(self: CEM, plan: Plan, steps: int):
     "What is left of `plan` after `steps` of its actions, as the next search's `init`."
     return (plan.actions if self.pick == 'best' else plan.mean)[:, steps:]
+
+def _record(actions, cost, step, E):
+    "What a picture of one iteration needs, on the CPU; the searches of one episode lie side by side."
+    join = lambda x: x.unflatten(0, (E, -1)).flatten(1, 2).cpu()
+    first = lambda x: x.unflatten(0, (E, -1))[:, 0].cpu()
+    return dict(mean=first(step.mean), std=first(step.std), samples=join(actions), cost=join(cost),
+                elites=join(_take(actions, step.elites)), weights=join(step.weights), best=join(cost).amin(1))

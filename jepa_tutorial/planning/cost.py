@@ -9,18 +9,18 @@ import torch
 # %% auto #0
 __all__ = ['goal_distance', 'goal_cost']
 
-# %% ../../nbs/5_planning/15_cost.ipynb #3772f9e2
+# %% ../../nbs/5_planning/15_cost.ipynb #24f8ecf0
 def goal_distance(
-    z: torch.Tensor,              # [...,D] embeddings
-    z_goal: torch.Tensor,         # [...,D] the goal's embedding, broadcast against z
-    distance: str = 'squared',    # 'squared': mean over D of the squared difference; 'plain': Euclidean length
-) -> torch.Tensor:                # [...]
-    "How far embeddings are from the goal's."
+    z: torch.Tensor,            # [...,D] embeddings
+    z_goal: torch.Tensor,       # [...,D] the goal's embedding, broadcast against z
+    distance: str = 'squared',  # 'squared': mean over D of the squared difference; 'plain': Euclidean length
+) -> torch.Tensor:              # [...]
+    "How far embeddings are from the goal's (@eq-distance)."
     if distance == 'squared': return (z - z_goal).square().mean(-1)
     if distance == 'plain': return torch.linalg.vector_norm(z - z_goal, dim=-1)
     raise ValueError(f"distance='{distance}' must be 'squared' or 'plain'")
 
-# %% ../../nbs/5_planning/15_cost.ipynb #467c9b48
+# %% ../../nbs/5_planning/15_cost.ipynb #d63d5854
 def goal_cost(
     jepa,                       # the world model: anything with predict(z [M,D], a [M,A]) -> [M,D]
     z0: torch.Tensor,           # [E,D] where each episode is
@@ -29,7 +29,7 @@ def goal_cost(
     reduce: str = 'sum',        # 'sum' over all imagined steps, or the 'last' one only
     distance: str = 'squared',  # see `goal_distance`
 ) -> torch.Tensor:              # [E,N]
-    "The cost of plans: imagine each, and measure how far from the goal it leads."
+    "The cost of plans: imagine each, and add up how far from the goal it is (@eq-cost)."
     _check_plans(z0, z_goal, actions, reduce)
     E, N, T, A = actions.shape
     z, total = z0.repeat_interleave(N, 0), 0                     # [E·N,D]: every plan starts from its episode's embedding

@@ -13,15 +13,15 @@ from ..predictor import GRUPredictor
 # %% auto #0
 __all__ = ['make_cost']
 
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #32785294
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #1fb9f2c3
 class _Weights:
-    "The GRU's and the LayerNorm's parameters, rearranged for `_imagine`."
+    "The parameters of a one-layer GRU and of the LayerNorm, rearranged for `_imagine`."
     def __init__(self, jepa, dtype):
         cell, norm = jepa.predictor.cells[0], jepa.encoder.norm
         D, A = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
-        w = torch.zeros(-(-(D + A + 1)//16)*16, 3*D, device=cell.weight_hh.device)   # rows: state, action, one; then zeros
+        w = torch.zeros(-(-(D + A + 1)//16)*16, 3*D, device=cell.weight_hh.device)   # rows: state, action, one; padded with zeros
         w[:D] = cell.weight_hh.T
-        w[D:D+A, :2*D] = cell.weight_ih.T[:, :2*D]                       # reset and keep: input and state simply add up
+        w[D:D+A, :2*D] = cell.weight_ih.T[:, :2*D]                       # reset and keep: state and action add up
         w[D+A] = cell.bias_hh
         w[D+A, :2*D] += cell.bias_ih[:2*D]
         w[:, 2*D:] *= 2                                                  # tanh(x) = 2 sigmoid(2x) - 1
@@ -29,59 +29,62 @@ class _Weights:
         self.w_n, self.b_n = 2*cell.weight_ih.T[:, 2*D:].contiguous(), 2*cell.bias_ih[2*D:]
         self.norm = (D,), norm.weight, norm.bias, norm.eps
 
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #88121be4
-def _imagine(p, z0, goal, actions, reduce, distance):  # weights, [M,D], [M,D], [T,M,A]
-    "Costs [M] of M plans: one product, six kernels on the gates, one LayerNorm for each step."
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #a817c249
+def _imagine(
+    p: _Weights,
+    z0: torch.Tensor,       # [M,D] starts
+    goal: torch.Tensor,     # [M,D]
+    actions: torch.Tensor,  # [T,M,A] encoded actions
+    reduce: str, distance: str,
+) -> torch.Tensor:          # [M]
+    "Costs of M plans: for each step one product, a few kernels on the gates, one LayerNorm."
     T, M, _ = actions.shape
     D, A, dtype = p.D, p.A, p.w.dtype
     x = torch.zeros(M, len(p.w), dtype=dtype, device=z0.device)          # [M, D+A+1+…]: state, action, one
     x[:, D+A] = 1
-    z, a_in = x[:, :D], x[:, D:D+A]
-    z.copy_(z0)
+    state, action = x[:, :D], x[:, D:D+A]
+    state.copy_(z0)
     h, n, g, total = z0, torch.empty_like(z0), torch.empty(M, 3*D, dtype=dtype, device=z0.device), z0.new_zeros(M)
-    gates = g[:, :2*D]; r, u, g_n = g.chunk(3, 1)
+    gates, (r, u, g_n) = g[:, :2*D], g.chunk(3, 1)
     for t in range(T):
-        a_in.copy_(actions[t])
-        torch.mm(x, p.w, out=g)                                          # all three gates' share of the state
+        action.copy_(actions[t])
+        torch.mm(x, p.w, out=g)                                          # all that depends on the state
         gates.sigmoid_()
         torch.addmm(p.b_n, actions[t], p.w_n, out=n)                     # the candidate's share of the action
         n.addcmul_(r, g_n).sigmoid_().mul_(2).sub_(1)
         h = F.layer_norm(torch.lerp(n, h, u.to(h.dtype)), *p.norm)
-        z.copy_(h)
+        state.copy_(h)
         if reduce == 'sum' or t == T-1:
-            d2 = torch.linalg.vector_norm(torch.sub(h, goal, out=n), dim=-1)
-            total += d2.square_().div_(D) if distance == 'squared' else d2
+            d = torch.linalg.vector_norm(torch.sub(h, goal, out=n), dim=-1)
+            total += d.square_().div_(D) if distance == 'squared' else d
     return total
 
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #770126df
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #91e85a33
 def make_cost(
-    jepa,                        # the world model
-    z0: torch.Tensor,            # [E,D] where each episode is
-    z_goal: torch.Tensor,        # [E,D] where it should be
-    reduce: str = 'sum',         # as in `goal_cost`
+    jepa,                       # the world model
+    z0: torch.Tensor,           # [E,D] where each episode is
+    z_goal: torch.Tensor,       # [E,D] where it should be
+    reduce: str = 'sum',        # as in `goal_cost`
     distance: str = 'squared',
-    rows: int = 512,             # plans imagined together on a CPU: as many as its cache holds
-) -> Callable:                   # actions [E,N,T,A] -> costs [E,N]
+    rows: int = 512,            # plans imagined together on a CPU: as many as its cache holds
+) -> Callable:                  # actions [E,N,T,A] -> costs [E,N]
     "`goal_cost` as a function of the plans alone, by the fastest path of the device."
     if not _fits(jepa): return lambda actions: goal_cost(jepa, z0, z_goal, actions, reduce, distance)
+    if z0.device.type != 'cpu': rows = 1 << 16
     with torch.inference_mode():
-        weights = _Weights(jepa, amp_dtype(z0.device) or torch.float32)
-        if z0.device.type != 'cpu': rows = 1 << 16
+        weights, start, goal = _Weights(jepa, amp_dtype(z0.device) or torch.float32), z0.float(), z_goal.float()
 
     @torch.inference_mode()
     def cost(actions):
         _check_plans(z0, z_goal, actions, reduce)
         E, N, T, _ = actions.shape
         a = jepa.action_encoder(actions).float().flatten(0, 1).transpose(0, 1)     # [T,E·N,A]
-        out = torch.empty(E*N, device=z0.device)
-        for i in torch.arange(E*N, device=z0.device).split(rows):
-            e = i.div(N, rounding_mode='floor')
-            out[i] = _imagine(weights, z0[e].float(), z_goal[e].float(), a[:, i].contiguous(), reduce, distance)
-        return out.view(E, N).clone()
+        owner = torch.arange(E, device=z0.device).repeat_interleave(N)             # [E·N]: whose plan is it?
+        parts = zip(owner.split(rows), a.split(rows, 1))
+        return torch.cat([_imagine(weights, start[e], goal[e], x.contiguous(), reduce, distance) for e, x in parts]).view(E, N)
     return cost
 
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #1ce5a310
 def _fits(jepa) -> bool:
-    "Is this the model that the fast path was written for?"
+    "Is this the kind of model that the fast path was written for?"
     p, norm = jepa.predictor, getattr(jepa.encoder, 'norm', None)
     return isinstance(p, GRUPredictor) and len(p.cells) == 1 and isinstance(norm, nn.LayerNorm) and norm.elementwise_affine

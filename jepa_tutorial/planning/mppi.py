@@ -12,20 +12,24 @@ from .cem import CEM
 # %% auto #0
 __all__ = ['PLANNERS', 'MPPI', 'build_planner', 'load_planner', 'published_planner', 'fast_planner']
 
-# %% ../../nbs/5_planning/17_mppi.ipynb #d9c15030
+# %% ../../nbs/5_planning/17_mppi.ipynb #63cbaf24
 @dataclass
 class MPPI(CEM):
-    "Model predictive path integral: CEM whose elites count by their cost, and one of which is carried out."
-    sigma: float = 2.           # standard deviation of the first proposal
-    temperature: float = 200.   # how large a difference in cost matters
-    pick: str = 'elite'         # an elite is drawn with the probability of its weight
-    unbiased: bool = False      # weighted variance as the equation has it
+    "Model predictive path integral: CEM whose elites count by their cost (@eq-weights), and one of which is carried out."
+    sigma: float = 2.          # standard deviation of the first proposal
+    temperature: float = 200.  # τ: how large a difference in cost matters
+    pick: str = 'elite'        # an elite is drawn with the probability of its weight
+    unbiased: bool = False     # the weighted variance as it stands in @eq-weighted
 
-    def weights(self, cost):    # [E,K], cheapest first
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.temperature > 0: raise ValueError(f'temperature={self.temperature} must be positive')
+
+    def weights(self, cost):   # [E,K], cheapest first
         "Softmax of how much dearer than the cheapest each elite is."
         return torch.softmax((cost[:, :1] - cost)/self.temperature, 1)
 
-# %% ../../nbs/5_planning/17_mppi.ipynb #837333a6
+# %% ../../nbs/5_planning/17_mppi.ipynb #6d700678
 PLANNERS = dict(cem=CEM, mppi=MPPI)
 
 def _plain(v):
@@ -33,7 +37,7 @@ def _plain(v):
     return v if not hasattr(v, 'append') else v[0] if len(v) == 1 else tuple(v)
 
 def build_planner(
-    cfg,  # settings: `planner`, which is 'cem' or 'mppi', and fields of its class
+    cfg,       # settings: `planner`, which is 'cem' or 'mppi', and fields of its class
 ) -> CEM:
     "A planner as a configuration describes it; what it leaves out keeps its default."
     cfg = {k: _plain(v) for k, v in dict(cfg).items()}
@@ -44,18 +48,18 @@ def build_planner(
         if k not in known: raise ValueError(f"unknown setting '{k}' for planner '{name}'; known: {', '.join(sorted(known))}")
     return kind(**cfg)
 
+# %% ../../nbs/5_planning/17_mppi.ipynb #5c428265
 def load_planner(
-    name_or_path: str,  # a shipped name such as 'plan_fast', or a YAML file of your own
+    name_or_path: str,  # a shipped name such as 'plan_fast', or a YAML file of your own that names one as its base
     *overrides: str,    # 'iterations=4'
 ) -> CEM:
     "The planner that a YAML file describes."
     return build_planner(load_config(name_or_path, *overrides))
 
-# %% ../../nbs/5_planning/17_mppi.ipynb #d83f9f26
 def published_planner() -> MPPI:
     "MPPI as published with EB-JEPA's action-conditioned example: no limit on actions, every plan from scratch."
     return MPPI(max_norm=None)
 
-def fast_planner() -> MPPI:
+def fast_planner() -> CEM:
     "The planner this book prefers: it starts from its last plan, and a share of its samples looks elsewhere."
     return load_planner('plan_fast')

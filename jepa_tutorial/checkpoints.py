@@ -157,16 +157,16 @@ def load_pretrained(
         raise ValueError(f"no shipped model '{name}'{_nearest(name, sorted(p.stem for p in WEIGHTS.glob('*.safetensors')))}")
     return load_trained(WEIGHTS/name, device)
 
-# %% ../nbs/4_training/12_checkpoints.ipynb #bf9a5d35
+# %% ../nbs/4_training/12_checkpoints.ipynb #b5ae1ddc
 def card_table(
     card: dict,  # of a `Trained`
 ) -> str:        # Markdown
-    "A card as a Markdown table, one row per entry, groups of settings on one line."
+    "A card as a Markdown table, one row per entry, groups of settings on one line; long lists such as a run's history are left out."
     def say(v):
         if isinstance(v, dict): return ', '.join(f'{k} {say(x)}' for k, x in v.items())
         if isinstance(v, list): return '[' + ', '.join(map(say, v)) + ']'
         if isinstance(v, float): return f'{v:.4g}'
         return f'{v[:12]}…' if isinstance(v, str) and len(v) == 64 else str(v)
     card = _plain(card)
-    rows = {k: v for k, v in card.items() if k != 'config'} | card.get('config', {})
+    rows = {k: v for k, v in card.items() if k != 'config' and not isinstance(v, list)} | card.get('config', {})
     return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {say(v)} |' for k, v in rows.items()])

@@ -48,7 +48,7 @@ def _check(cfg: DictConfig):
     if not cfg.optim.lr > 0: raise ValueError(f'optim.lr must be positive, got {cfg.optim.lr}')
     if cfg.optim.batch*cfg.data.clip < 2: raise ValueError(f'optim.batch × data.clip must be at least 2 frames, got {cfg.optim.batch*cfg.data.clip}')
 
-# %% ../nbs/4_training/13_training.ipynb #6eb04738
+# %% ../nbs/4_training/13_training.ipynb #891a4b1c
 class Learner:
     "All that changes during training, and the step that changes it."
     def __init__(self,
@@ -62,7 +62,9 @@ class Learner:
             self.jepa, self.objective, self.probe = build_jepa(cfg.model), build_objective(cfg), PositionProbe(cfg.model.dim)
         for m in self.modules.values(): m.to(self.device)
         o = cfg.optim
-        self.optimizer = torch.optim.AdamW([*self.jepa.parameters(), *self.objective.parameters()], lr=o.lr, weight_decay=o.weight_decay)
+        dreamer = list(self.jepa.predictor.parameters())
+        others = [p for p in [*self.jepa.parameters(), *self.objective.parameters()] if all(p is not q for q in dreamer)]
+        self.optimizer = torch.optim.AdamW([dict(params=others, scale=1.), dict(params=dreamer, scale=o.predictor_scale)], lr=o.lr, weight_decay=o.weight_decay)
         self.probe_optimizer = torch.optim.AdamW(self.probe.parameters(), lr=1e-3)
         self.data, self.generator = TrajectoryConfig(**cfg.data), rng(cfg.seed, self.device)
         self.step, self.seconds, self.data_seconds = 0, 0., 0.
@@ -76,7 +78,7 @@ class Learner:
     @property
     def frames(self) -> int: return self.step*self.cfg.optim.batch*self.cfg.data.clip
 
-# %% ../nbs/4_training/13_training.ipynb #5877467f
+# %% ../nbs/4_training/13_training.ipynb #90132789
 def train_step(
     learner: Learner,
 ) -> dict:   # name -> scalar tensor on the device: the objective's parts, `total`, `probe`
@@ -84,7 +86,7 @@ def train_step(
     l, o, start = learner, learner.cfg.optim, time.perf_counter()
     clip = sample_clips(o.batch, l.data, l.generator, l.device)
     l.data_seconds += time.perf_counter() - start
-    for group in l.optimizer.param_groups: group['lr'] = learning_rate(l.step, l.total_steps, o)
+    for group in l.optimizer.param_groups: group['lr'] = group['scale']*learning_rate(l.step, l.total_steps, o)
     with autocast(l.device):
         z = l.jepa.encode(clip.obs)
         total, parts = l.objective.terms(l.jepa, z, clip.action)

@@ -5,11 +5,14 @@
 # %% auto #0
 __all__ = ['one_line_errors', 'evaluations', 'jepa_train', 'jepa_unroll', 'jepa_plan']
 
-# %% ../nbs/7_tools/23_commands.ipynb #ee900ce8
+# %% ../nbs/7_tools/23_commands.ipynb #32912cc5
 import contextlib, sys
 from json import dumps
 from pathlib import Path
-from fastcore.script import call_parse, Param
+from typing import Annotated
+from fastcore.script import call_parse
+try: from fastcore.script import Param                                                      # fastcore 1
+except ImportError: Param = lambda help, type, **kw: Annotated[type, dict(kw, help=help)]   # fastcore 2
 
 # %% ../nbs/7_tools/23_commands.ipynb #2dd9d961
 @contextlib.contextmanager

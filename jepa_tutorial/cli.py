@@ -172,7 +172,7 @@ def _draw_episode(tasks, episodes, i: int, folder: Path):
         ax = show_room(fig.subplots(), one.wall_x[0], one.door_y[0])
         ax.plot(*start, 'o', color=COLORS['dot'], ms=8); ax.plot(*goal, '*', color=COLORS['goal'], ms=13)
 
-# %% ../nbs/7_tools/23_commands.ipynb #9b646369
+# %% ../nbs/7_tools/23_commands.ipynb #6a9d9057
 @call_parse
 def jepa_plan(
     run: str,                  # run folder, file, or the name of a shipped model such as quick
@@ -198,7 +198,7 @@ def jepa_plan(
         tasks = sample_tasks(episodes, fixed=fixed, seed=seed)
         bar = None if json else iter(progress_bar(range(steps)))
         agent = run_episodes(model.jepa, tasks, search, steps, contact, rng(seed, dev), progress=bar and (lambda done, of: next(bar, None)))
-        if bar: next(bar, None)
+        if bar: next(bar, None); print()      # close the bar
         others = dict(random=random_actions, straight=straight_line, oracle=oracle)
         rows = [_row(planner, agent)] + [_row(k, run_policy(p, tasks, steps, contact, rng(seed))) for k, p in others.items()]
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['COLORS', 'use_style', 'show_room', 'frame_rgb', 'show_frame', 'episode_frames', 'save_gif', 'gif_output', 'fig_rgb',
-           'curves']
+           'curves', 'png', 'hand', 'keys', 'film']
 
-# %% ../nbs/7_tools/22_plotting.ipynb #d5b65dff
-import io
+# %% ../nbs/7_tools/22_plotting.ipynb #80d0284d
+import io, tempfile
 import numpy as np, matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 from pathlib import Path
@@ -119,3 +119,49 @@ def curves(
     if log: ax.set_yscale('log')
     ax.set(xlabel=xlabel, ylabel=ylabel); ax.legend()
     return ax
+
+# %% ../nbs/7_tools/22_plotting.ipynb #cdef0c34
+def png(fig) -> bytes:
+    "A figure as a PNG file; closes the figure."
+    buf = io.BytesIO(); fig.savefig(buf, format='png', bbox_inches='tight'); plt.close(fig)
+    return buf.getvalue()
+
+def hand(
+    draw,        # draw(**values) -> Figure
+    **controls,  # name=(low, high[, step]), [choices], True/False, 'text', or a widget such as `keys`
+):
+    "Controls in front of `draw`, for a live notebook; needs ipywidgets."
+    import ipywidgets as w
+    view, shown = w.Image(format='png'), {}
+    def update(**values):
+        if values != shown: view.value = png(draw(**values)); shown.clear(); shown.update(values)
+    panel = w.interactive(update, **controls)
+    update(**{c.description: c.value for c in panel.kwargs_widgets})
+    for c in panel.kwargs_widgets: c.continuous_update = False
+    return w.VBox([*panel.children[:-1], view, panel.out])
+
+# %% ../nbs/7_tools/22_plotting.ipynb #c359c0b6
+def keys(
+    labels='←↑↓→',  # one button for each letter
+    start='',       # what counts as pressed already
+):
+    "Buttons whose value is the string of letters pressed so far; ⌫ takes the last one back."
+    import ipywidgets as w
+    from traitlets import Unicode
+    class Keys(w.HBox, w.ValueWidget): value, description = Unicode(), Unicode()
+    pad = Keys([w.Button(description=k, layout=w.Layout(width='3em')) for k in [*labels, '⌫']], value=start)
+    for b in pad.children:
+        b.on_click(lambda b: setattr(pad, 'value', pad.value[:-1] if b.description == '⌫' else pad.value + b.description))
+    return pad
+
+# %% ../nbs/7_tools/22_plotting.ipynb #dd7de819
+def film(
+    draw,            # draw(**values) -> Figure, all of one size
+    fps=1.5,         # pictures per second
+    **values,        # name=[value of the first picture, of the second, ...]; what stays the same isn't a list
+):
+    "The static twin of a hand: a GIF of `draw` over lists of values, shown below the cell."
+    n = max(len(v) for v in values.values() if isinstance(v, list))
+    each = [{k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(n)]
+    with tempfile.TemporaryDirectory() as folder:
+        gif_output(save_gif([fig_rgb(draw(**v)) for v in each], Path(folder)/'film.gif', fps=fps, scale=1))

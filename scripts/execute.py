@@ -1,15 +1,17 @@
 """Run notebooks at their real size, in the book's order, and store what they show.
 
+Each page is run at the size of the tests first; its line **Time** then says how long both took.
+
 python scripts/execute.py          all of them, the index last
 python scripts/execute.py 06 07    those whose name starts so"""
-import subprocess, sys, time
+import os, platform, re, subprocess, sys, time
 from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 root = Path(__file__).resolve().parent.parent
-shown = ('text/plain', 'text/markdown', 'text/latex', 'image/png', 'image/gif')
+shown = ('text/plain', 'text/markdown', 'text/latex', 'image/svg+xml', 'image/png', 'image/gif')
 
 def pages(prefixes):
     found = [p for p in (root/'nbs').glob('**/*.ipynb') if not any(d[0] in '._' for d in p.relative_to(root).parts)]
@@ -33,10 +35,29 @@ def keep(outputs):
         if 'metadata' in o: o.metadata = {}
     return [o for o in outputs if o.get('data') or o.output_type == 'error' or o.get('name') == 'stdout']
 
+def run(nb, folder, small=False):
+    "Execute `nb`, at the size of the tests if `small`, and return the seconds it took."
+    os.environ['IN_TEST'] = '1' if small else ''
+    start = time.perf_counter()
+    Client(nb, timeout=None, kernel_name='python3', record_timing=False, resources={'metadata': {'path': str(folder)}}).execute()
+    return time.perf_counter() - start
+
+def processor():
+    "The name of this machine's processor."
+    lines = Path('/proc/cpuinfo').read_text().split('\n') if Path('/proc/cpuinfo').exists() else []
+    return next((l.split(':')[1].strip() for l in lines if l.startswith('model name')), platform.processor() or platform.machine())
+
+def stamp(nb, real, small):
+    "Write both times into the page's opening."
+    line = f'**Time**: {real:.0f} s at full size, {small:.0f} s at the size of the tests ({os.cpu_count()} cores of an {processor()}).'
+    for c in nb.cells:
+        if c.cell_type == 'markdown': c.source = re.sub(r'^\*\*Time\*\*: .*$', line, c.source, flags=re.M)
+
 def execute(path):
     nb = nbformat.read(path, as_version=4)
-    client = Client(nb, timeout=None, kernel_name='python3', record_timing=False, resources={'metadata': {'path': str(path.parent)}})
-    client.execute()
+    timed = any(c.cell_type == 'markdown' and '**Time**:' in c.source for c in nb.cells)
+    small = run(nbformat.from_dict(nb), path.parent, small=True) if timed else 0
+    stamp(nb, run(nb, path.parent), small)
     for c in nb.cells:
         if c.cell_type == 'code': c.outputs = keep(c.outputs)
     nbformat.write(nb, path)

@@ -1,0 +1,104 @@
+"""Every hand of the book, moved in a real browser: JupyterLab runs the page, a control is moved, the picture changes.
+
+Run by `make browser`. Needs the packages playwright and jupyterlab, and a Chromium (`CHROMIUM=/path/to/it` if it isn't found)."""
+import contextlib, json, os, re, shutil, socket, subprocess, sys, time, urllib.request
+from pathlib import Path
+import pytest
+
+pytestmark = pytest.mark.browser
+root = Path(__file__).resolve().parent.parent
+token = 'only-for-this-test'
+settings = {'@jupyterlab/notebook-extension/tracker': {'windowingMode': 'none', 'autoStartDefaultKernel': True},
+            '@jupyterlab/apputils-extension/notification': {'fetchNews': 'false', 'checkForUpdates': False}}
+
+def live_cells(path):
+    "How many cells of a page call `hand`."
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']
+    return sum(bool(re.search(r'^hand\(', ''.join(c['source']), re.M)) for c in cells if c['cell_type'] == 'code')
+
+pages = sorted(p.relative_to(root/'nbs') for p in (root/'nbs').glob('*/*.ipynb') if p.parts[-2][0] not in '._' and live_cells(p))
+
+def chromium():
+    return os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+
+@pytest.fixture(scope='session')
+def lab(tmp_path_factory):
+    "The address of a JupyterLab that shows a copy of the book, at test size, with settings of its own."
+    pytest.importorskip('jupyterlab')
+    base = tmp_path_factory.mktemp('lab'); book = base/'book'
+    for folder in ('nbs', 'jepa_tutorial'):
+        shutil.copytree(root/folder, book/folder, ignore=shutil.ignore_patterns('.ipynb_checkpoints', '_proc', '__pycache__'), symlinks=True)
+    shutil.copy(root/'settings.ini', book)                                # the last cell of a page exports its code
+    for name, values in settings.items():
+        f = (base/'settings'/name).with_suffix('.jupyterlab-settings'); f.parent.mkdir(parents=True, exist_ok=True); f.write_text(json.dumps(values))
+    with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
+    env = dict(os.environ, IN_TEST='1', OMP_NUM_THREADS='2', PYTHONPATH=str(book), JUPYTERLAB_SETTINGS_DIR=str(base/'settings'),
+               **{f'JUPYTER_{k}_DIR': str(base/k.lower()) for k in ('CONFIG', 'RUNTIME')})
+    args = [f'--port={port}', '--ip=127.0.0.1', '--no-browser', '--allow-root', f'--ServerApp.root_dir={book}', f'--IdentityProvider.token={token}',
+            '--ServerApp.port_retries=0', '--LabApp.expose_app_in_browser=True']
+    with open(base/'log', 'w') as log: server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', *args], env=env, stdout=log, stderr=log)
+    try:
+        for _ in range(240):
+            assert server.poll() is None, f'JupyterLab did not start: {(base/"log").read_text()[-2000:]}'
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f'http://127.0.0.1:{port}/api?token={token}', timeout=5); break
+            time.sleep(.5)
+        yield f'http://127.0.0.1:{port}/lab/tree/nbs'
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired): server.wait(20)
+        server.kill()
+
+@pytest.fixture(scope='session')
+def browser():
+    api = pytest.importorskip('playwright.sync_api')
+    if not chromium(): pytest.skip('no Chromium; set CHROMIUM to its path')
+    with api.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=chromium(), args=['--no-sandbox'])
+        yield b
+        b.close()
+
+app = 'window.jupyterapp'
+run_all = f"async () => {{ await {app}.commands.execute('notebook:run-all-cells'); }}"
+hands = '.jp-OutputArea .widget-vbox:has(img.widget-image)'
+
+def move(control):
+    "Move one control of a hand."
+    if control.locator('.noUi-handle').count():
+        handle = control.locator('.noUi-handle').first; handle.focus()
+        before = control.locator('.widget-readout').first.inner_text() if control.locator('.widget-readout').count() else ''
+        handle.press('ArrowRight')
+        if before and control.locator('.widget-readout').first.inner_text() == before: handle.press('ArrowLeft')
+    elif control.locator('select').count():
+        menu = control.locator('select').first; menu.select_option(index=(menu.evaluate('s => s.selectedIndex') + 1) % menu.locator('option').count())
+    elif control.locator('button').count(): control.locator('button').first.click()
+    elif control.locator('input[type=checkbox]').count(): control.locator('input[type=checkbox]').first.click()
+    else: pytest.fail('a hand without a control that this test knows')
+
+@pytest.mark.parametrize('page_path', pages, ids=lambda p: p.stem)
+def test_hands_move_their_pictures(page_path, lab, browser, tmp_path):
+    expected = live_cells(root/'nbs'/page_path)
+    page = browser.new_page(viewport=dict(width=1300, height=1000))
+    try:
+        page.goto(f'{lab}/{page_path}?token={token}&reset')
+        page.wait_for_function(f"() => {app} && {app}.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=90_000)
+        page.evaluate(run_all)
+        errors = page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]:has-text("Traceback")')
+        assert not errors.count(), errors.first.inner_text()[-1500:]
+        found = page.locator(hands)
+        assert found.count() == expected, f'{found.count()} of {expected} hands are on the page'
+        for i in range(expected):
+            picture = found.nth(i).locator('img.widget-image')
+            picture.scroll_into_view_if_needed()
+            page.wait_for_function('i => i.naturalWidth > 50', arg=picture.element_handle(), timeout=30_000)
+            before = picture.get_attribute('src')
+            for tries in range(3):                      # a draw may look the same for one step of a slider; not for three
+                move(found.nth(i))
+                with contextlib.suppress(Exception):
+                    page.wait_for_function('([i, s]) => i.src !== s', arg=[picture.element_handle(), before], timeout=30_000); break
+            assert picture.get_attribute('src') != before, f'hand {i}: its picture stays the same'
+        if shots := os.environ.get('SHOTS'):
+            found.last.scroll_into_view_if_needed(); Path(shots).mkdir(parents=True, exist_ok=True); found.last.screenshot(path=f'{shots}/{page_path.stem}.png')
+    finally:
+        with contextlib.suppress(Exception): page.evaluate(f"async () => {{ await {app}.shell.currentWidget.sessionContext.shutdown(); }}")
+        page.close()

@@ -24,31 +24,11 @@ class Trained(NamedTuple):
     probe: nn.Module  # reads positions off the embeddings
     card: dict        # config, steps, frames, device, seconds, numbers
 
-# %% ../nbs/4_training/12_checkpoints.ipynb #b311b5e7
+# %% ../nbs/4_training/12_checkpoints.ipynb #8084e8a9
 def _state(trained: Trained) -> dict:
     "All weights by name, with the prefixes `jepa.` and `probe.`."
     parts = dict(jepa=trained.jepa, probe=trained.probe)
     return {f'{p}.{k}': v.detach().cpu().contiguous().clone() for p, m in parts.items() for k, v in m.state_dict().items()}
-
-def _build(card: dict, source) -> Trained:
-    "A model of the card's shape with fresh weights; draws nothing from the global generator."
-    model = (card.get('config') or {}).get('model')
-    if not isinstance(model, dict): raise ValueError(f"{source} has no config.model (dim, channels, num_layers): not the card of a model")
-    with torch.random.fork_rng(devices=[]):
-        try:
-            jepa, probe = build_jepa(model), PositionProbe(model['dim'])
-            jepa.normalizer = Normalizer(**{k: tuple(v) for k, v in card.get('normalizer', {}).items()})
-        except Exception as e: raise ValueError(f"{source}: config.model {model} describes no model ({type(e).__name__}: {e})".splitlines()[0]) from None
-    return Trained(jepa, probe, card)
-
-def _check_shapes(have: dict, want: dict, source):
-    "Refuse the first tensor of `have` that does not fit the model described by the card."
-    for k in want.keys() | have.keys():
-        if k not in have: raise ValueError(f"{source} lacks the tensor '{k}' that its card's config.model asks for")
-        if k not in want: raise ValueError(f"{source} holds a tensor '{k}' that its card's config.model has no place for")
-    for k, w in want.items():
-        if have[k].shape != w.shape:
-            raise ValueError(f"{source}: '{k}' has shape {list(have[k].shape)}, its card's config.model asks for {list(w.shape)}")
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #ca2c3398
 def _write(files: dict):
@@ -72,8 +52,8 @@ def _plain(x):
     if isinstance(x, float) and not math.isfinite(x): return None
     return x if isinstance(x, (str, int, float, bool, type(None))) else str(x)
 
-# %% ../nbs/4_training/12_checkpoints.ipynb #57595e43
-WEIGHTS = PACKAGE/'weights'
+# %% ../nbs/4_training/12_checkpoints.ipynb #e3f75217
+WEIGHTS = PACKAGE/'weights'   # the models that ship with the package
 
 def _files(path) -> tuple[Path, Path]:
     "The two files behind a path: weights and card. The suffix is optional; a folder stands for its `model`."
@@ -81,6 +61,28 @@ def _files(path) -> tuple[Path, Path]:
     if path.is_dir(): path = path/'model'
     stem = path.name.removesuffix('.safetensors').removesuffix('.json')
     return path.with_name(f'{stem}.safetensors'), path.with_name(f'{stem}.json')
+
+# %% ../nbs/4_training/12_checkpoints.ipynb #11906aad
+def _build(card: dict, source) -> Trained:
+    "A model of the card's shape with fresh weights; draws nothing from the global generator."
+    model = (card.get('config') or {}).get('model')
+    if not isinstance(model, dict): raise ValueError(f"{source} has no config.model (dim, channels, num_layers): not the card of a model")
+    with torch.random.fork_rng(devices=[]):
+        try:
+            jepa, probe = build_jepa(model), PositionProbe(model['dim'])
+            jepa.normalizer = Normalizer(**{k: tuple(v) for k, v in card.get('normalizer', {}).items()})
+        except Exception as e: raise ValueError(f"{source}: config.model {model} describes no model ({type(e).__name__}: {e})".splitlines()[0]) from None
+    return Trained(jepa, probe, card)
+
+# %% ../nbs/4_training/12_checkpoints.ipynb #5a27bb23
+def _check_shapes(have: dict, want: dict, source):
+    "Refuse the first tensor of `have` that does not fit the model described by the card."
+    for k in want.keys() | have.keys():
+        if k not in have: raise ValueError(f"{source} lacks the tensor '{k}' that its card's config.model asks for")
+        if k not in want: raise ValueError(f"{source} holds a tensor '{k}' that its card's config.model has no place for")
+    for k, w in want.items():
+        if have[k].shape != w.shape:
+            raise ValueError(f"{source}: '{k}' has shape {list(have[k].shape)}, its card's config.model asks for {list(w.shape)}")
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #fa6ff664
 def save_trained(
@@ -99,8 +101,17 @@ def save_trained(
     _write({weights: data, card_file: (json.dumps(card, indent=1) + '\n').encode()})
     return weights
 
-# %% ../nbs/4_training/12_checkpoints.ipynb #cb9b2e78
+# %% ../nbs/4_training/12_checkpoints.ipynb #0d6badd1
+def _find(path) -> tuple[Path, Path]:
+    "The two files behind a path, of which the weights exist."
+    weights, card_file = _files(path)
+    if weights.is_file(): return weights, card_file
+    if Path(path).is_dir(): raise FileNotFoundError(f"run folder {path} holds no model (model.safetensors); train one into it first, or name another folder")
+    raise FileNotFoundError(f"no model {weights}; expected a .safetensors file, its stem, or a run folder")
+
+# %% ../nbs/4_training/12_checkpoints.ipynb #75748760
 def _read_card(path: Path, weights: Path) -> dict:
+    "The card beside `weights`."
     if not path.is_file(): raise FileNotFoundError(f"no card {path} beside {weights.name}; the two files belong together, copy both")
     try: card = json.loads(path.read_bytes())
     except ValueError as e: raise ValueError(f"{path} is not a card: invalid JSON ({e})".splitlines()[0]) from None
@@ -108,7 +119,7 @@ def _read_card(path: Path, weights: Path) -> dict:
     if not isinstance(mark, dict) or 'sha256' not in mark: raise ValueError(f"{path} is not a card: it has no weights.sha256")
     return card
 
-# %% ../nbs/4_training/12_checkpoints.ipynb #75fa7e6a
+# %% ../nbs/4_training/12_checkpoints.ipynb #4ca87eb7
 def _promised_size(data: bytes) -> int | None:
     "How long the file must be by its own header; None if that is not the header of a safetensors file."
     if len(data) < 9 or data[8:9] != b'{': return None
@@ -117,6 +128,7 @@ def _promised_size(data: bytes) -> int | None:
     try: return n + max(v['data_offsets'][1] for k, v in json.loads(data[8:n]).items() if k != '__metadata__')
     except Exception: return None
 
+# %% ../nbs/4_training/12_checkpoints.ipynb #83df81ef
 def _tensors(data: bytes, source) -> dict:
     "The tensors in the bytes of a safetensors file."
     if len(data) < 9: raise ValueError(f"{source} is cut short: {len(data)} bytes; copy or download it again")
@@ -126,16 +138,13 @@ def _tensors(data: bytes, source) -> dict:
     try: return st.load(data)
     except SafetensorError as e: raise ValueError(f"{source} is not a valid safetensors file: {e}".splitlines()[0]) from None
 
-# %% ../nbs/4_training/12_checkpoints.ipynb #f7d2318b
+# %% ../nbs/4_training/12_checkpoints.ipynb #180bfbff
 def load_trained(
     path: str | Path,                           # file, stem, or a run folder
     device: torch.device | str | None = None,   # default: the best device of this machine
 ) -> Trained:
     "Read a model, its probe and its card; what doesn't fit together is a one-line `ValueError` or `FileNotFoundError`."
-    weights, card_file = _files(path)
-    if Path(path).is_dir() and not weights.is_file():
-        raise FileNotFoundError(f"run folder {path} holds no model (model.safetensors); train one into it first, or name another folder")
-    if not weights.is_file(): raise FileNotFoundError(f"no model {weights}; expected a .safetensors file, its stem, or a run folder")
+    weights, card_file = _find(path)
     card, data = _read_card(card_file, weights), weights.read_bytes()
     state = _tensors(data, weights)
     if hashlib.sha256(data).hexdigest() != card['weights']['sha256']:
@@ -157,16 +166,19 @@ def load_pretrained(
         raise ValueError(f"no shipped model '{name}'{_nearest(name, sorted(p.stem for p in WEIGHTS.glob('*.safetensors')))}")
     return load_trained(WEIGHTS/name, device)
 
-# %% ../nbs/4_training/12_checkpoints.ipynb #b5ae1ddc
+# %% ../nbs/4_training/12_checkpoints.ipynb #93d0b2d9
+def _say(v) -> str:
+    "A value of a card in few words."
+    if isinstance(v, dict): return ', '.join(f'{k} {_say(x)}' for k, x in v.items())
+    if isinstance(v, list): return '[' + ', '.join(map(_say, v)) + ']'
+    if isinstance(v, float): return f'{v:.4g}'
+    return f'{v[:12]}…' if isinstance(v, str) and len(v) == 64 else str(v)
+
+# %% ../nbs/4_training/12_checkpoints.ipynb #e6c67010
 def card_table(
     card: dict,  # of a `Trained`
 ) -> str:        # Markdown
     "A card as a Markdown table, one row per entry, groups of settings on one line; long lists such as a run's history are left out."
-    def say(v):
-        if isinstance(v, dict): return ', '.join(f'{k} {say(x)}' for k, x in v.items())
-        if isinstance(v, list): return '[' + ', '.join(map(say, v)) + ']'
-        if isinstance(v, float): return f'{v:.4g}'
-        return f'{v[:12]}…' if isinstance(v, str) and len(v) == 64 else str(v)
     card = _plain(card)
     rows = {k: v for k, v in card.items() if k != 'config' and not isinstance(v, list)} | card.get('config', {})
-    return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {say(v)} |' for k, v in rows.items()])
+    return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {_say(v)} |' for k, v in rows.items()])

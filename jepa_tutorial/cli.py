@@ -24,7 +24,7 @@ def one_line_errors(
     except (ValueError, OSError) as e: sys.exit(f"{command}: {' '.join(str(e).split())}")
     except KeyboardInterrupt: print(f'\n{command}: interrupted', file=sys.stderr); sys.exit(130)
 
-# %% ../nbs/7_tools/23_commands.ipynb #054e9486
+# %% ../nbs/7_tools/23_commands.ipynb #bbe84ea3
 def _say(as_json: bool, numbers: dict, text: str):
     "Print the result, for a program or for a person."
     print(dumps(numbers) if as_json else text)
@@ -33,17 +33,23 @@ def _out(run: str, out: str) -> Path:
     "Where a command leaves its files: `--out`, else the run's folder, else runs/<name of the shipped model>."
     return Path(out) if out else Path(run) if Path(run).is_dir() else Path('runs')/Path(run).stem
 
+# %% ../nbs/7_tools/23_commands.ipynb #0c7659fb
 def _load(run: str):
     "A trained model by run folder, file, or shipped name."
-    from jepa_tutorial.checkpoints import load_trained, load_pretrained, WEIGHTS
+    from jepa_tutorial.checkpoints import load_trained, load_pretrained
     path = Path(run)
     if path.exists() or path.suffix or len(path.parts) > 1: return load_trained(path)
     try: return load_pretrained(run)
     except ValueError as e: raise ValueError(f"'{run}' is neither a run folder nor a shipped model: {e}") from None
 
+# %% ../nbs/7_tools/23_commands.ipynb #2fb97be7
+def _can_draw() -> bool:
+    import importlib.util
+    return all(importlib.util.find_spec(m) for m in ('matplotlib', 'PIL'))
+
 @contextlib.contextmanager
 def _figure(path: Path, **kwargs):
-    "A figure that ends up in `path`; without matplotlib nothing is drawn."
+    "A figure that ends up in `path`."
     from matplotlib.figure import Figure
     from jepa_tutorial.plotting import use_style
     use_style()
@@ -51,30 +57,35 @@ def _figure(path: Path, **kwargs):
     yield fig
     fig.savefig(path)
 
-def _can_draw() -> bool:
-    import importlib.util
-    return all(importlib.util.find_spec(m) for m in ('matplotlib', 'PIL'))
+# %% ../nbs/7_tools/23_commands.ipynb #96f4a27a
+def _measure_dream(cfg):
+    "A function learner -> errors in pixels after some numbers of imagined steps."
+    from jepa_tutorial.core import rng
+    from jepa_tutorial.trajectories import TrajectoryConfig, sample_clips
+    from jepa_tutorial.unrolling import unroll_eval
+    data = TrajectoryConfig(**{**cfg.data, 'clip': cfg.data.steps + 1, 'door_start': 0.})
+    def measure(learner):
+        clips = sample_clips(cfg.eval.unroll_clips, data, rng(1_000_001, learner.device), learner.device)
+        error = unroll_eval(learner.jepa, learner.probe, clips, rng(0, learner.device)).error
+        return {f'unroll_{k}': error[k].item() for k in (0, 8, 30, 60, 90) if k < len(error)}
+    return measure
 
-# %% ../nbs/7_tools/23_commands.ipynb #676160da
+# %% ../nbs/7_tools/23_commands.ipynb #daad370a
+def _measure_planning(cfg):
+    "A function learner -> share of solved tasks."
+    from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
+    from jepa_tutorial.planning.mppi import load_planner
+    tasks = sample_tasks(max(1, cfg.eval.plan_episodes), fixed=cfg.data.fixed_wall, seed=1_000_001)
+    planner = load_planner(cfg.eval.planner)
+    return lambda learner: dict(success=run_episodes(learner.jepa, tasks, planner).success.float().mean().item())
+
+# %% ../nbs/7_tools/23_commands.ipynb #91a8940b
 def evaluations(
     cfg,      # a run's settings; `cfg.eval` says what to measure, and when
 ) -> list:    # callbacks for `train`
     "Unroll error every so many steps, planning success every so many epochs."
-    from jepa_tutorial.core import rng
-    from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
-    from jepa_tutorial.planning.mppi import load_planner
     from jepa_tutorial.training import every
-    from jepa_tutorial.trajectories import TrajectoryConfig, sample_clips
-    from jepa_tutorial.unrolling import unroll_eval
-    e, data = cfg.eval, TrajectoryConfig(**{**cfg.data, 'clip': cfg.data.steps + 1, 'door_start': 0.})
-    tasks, planner = sample_tasks(max(1, e.plan_episodes), fixed=cfg.data.fixed_wall, seed=1_000_001), load_planner(e.planner)
-
-    def unroll(learner):
-        clips = sample_clips(e.unroll_clips, data, rng(1_000_001, learner.device), learner.device)
-        error = unroll_eval(learner.jepa, learner.probe, clips, rng(0, learner.device)).error
-        return {f'unroll_{k}': error[k].item() for k in (0, 8, 30, 60, 90) if k < len(error)}
-    def plan(learner): return dict(success=run_episodes(learner.jepa, tasks, planner).success.float().mean().item())
-    return [every(e.unroll_every, unroll), every(e.plan_every*cfg.optim.epoch_steps, plan)]
+    return [every(cfg.eval.unroll_every, _measure_dream(cfg)), every(cfg.eval.plan_every*cfg.optim.epoch_steps, _measure_planning(cfg))]
 
 # %% ../nbs/7_tools/23_commands.ipynb #b6aa6a22
 def _draw_training(rows: list, path: Path):
@@ -106,7 +117,27 @@ def jepa_train(
         numbers = dict(card['numbers'], folder=str(folder), **{k: card[k] for k in ('steps', 'frames', 'seconds', 'device')})
         _say(json, numbers, f"{folder}: {card['steps']:,} steps, {card['frames']:,} frames in {card['seconds']/60:.1f} minutes on {card['device']}")
 
-# %% ../nbs/7_tools/23_commands.ipynb #fa79a9ec
+# %% ../nbs/7_tools/23_commands.ipynb #209a522a
+def _draw_unroll(u, folder: Path):
+    "The film of the four columns, and the curve of the error."
+    from jepa_tutorial.plotting import save_gif
+    from jepa_tutorial.unrolling import unroll_frames
+    folder.mkdir(parents=True, exist_ok=True)
+    save_gif(unroll_frames(u), folder/'unroll.gif', scale=1)
+    with _figure(folder/'unroll.png', figsize=(5, 2.6)) as fig:
+        fig.subplots().plot(u.error.tolist()); fig.axes[0].set(xlabel='imagined steps', ylabel='error in pixels', ylim=(0, None))
+
+# %% ../nbs/7_tools/23_commands.ipynb #131c94fd
+def _dream(model, clips: int, seed: int):
+    "Ninety imagined steps beside what happened, on fresh clips."
+    from jepa_tutorial.core import rng
+    from jepa_tutorial.trajectories import TrajectoryConfig, sample_clips
+    from jepa_tutorial.unrolling import unroll_eval
+    dev = next(model.jepa.parameters()).device
+    cfg = TrajectoryConfig(clip=91, fixed_wall=model.card['config']['data']['fixed_wall'])
+    return unroll_eval(model.jepa, model.probe, sample_clips(clips, cfg, rng(seed, dev), dev), rng(seed + 1, dev))
+
+# %% ../nbs/7_tools/23_commands.ipynb #f5a3aac0
 @call_parse
 def jepa_unroll(
     run: str,           # run folder, file, or the name of a shipped model such as quick
@@ -118,23 +149,12 @@ def jepa_unroll(
     "Compare what a model imagines over 90 actions with what happens. Example: jepa_unroll runs/mine"
     with one_line_errors('jepa_unroll'):
         if clips < 1: raise ValueError(f'clips={clips} must be at least 1')
-        from jepa_tutorial.core import rng
-        from jepa_tutorial.trajectories import TrajectoryConfig, sample_clips
-        from jepa_tutorial.unrolling import unroll_eval, unroll_frames
-        model, folder = _load(run), _out(run, out)
-        dev, data = next(model.jepa.parameters()).device, model.card['config']['data']
-        cfg = TrajectoryConfig(clip=91, fixed_wall=data['fixed_wall'])
-        u = unroll_eval(model.jepa, model.probe, sample_clips(clips, cfg, rng(seed, dev), dev), rng(seed + 1, dev))
+        u = _dream(_load(run), clips, seed)
         error = u.error.tolist()
-        if _can_draw():
-            from jepa_tutorial.plotting import save_gif
-            folder.mkdir(parents=True, exist_ok=True)
-            save_gif(unroll_frames(u), folder/'unroll.gif', scale=1)
-            with _figure(folder/'unroll.png', figsize=(5, 2.6)) as fig:
-                fig.subplots().plot(error); fig.axes[0].set(xlabel='imagined steps', ylabel='error in pixels', ylim=(0, None))
+        if _can_draw(): _draw_unroll(u, _out(run, out))
         _say(json, dict(error=error), 'imagined steps   error in pixels\n' + '\n'.join(f'{k:14}   {error[k]:.2f}' for k in (0, 8, 30, 60, 90)))
 
-# %% ../nbs/7_tools/23_commands.ipynb #9220d57f
+# %% ../nbs/7_tools/23_commands.ipynb #00c88dcc
 _PLANNERS = dict(fast='plan_fast', published='plan_published', cem='plan_cem', mppi='plan_mppi')
 
 def _planner(name: str, cost: str):
@@ -145,6 +165,7 @@ def _planner(name: str, cost: str):
     if cost not in ('', 'sum', 'last'): raise ValueError(f"cost '{cost}' must be sum or last")
     return load_planner(_PLANNERS.get(name, name), *([f'reduce={cost}'] if cost else []))
 
+# %% ../nbs/7_tools/23_commands.ipynb #d1cbe800
 def _row(name: str, e) -> dict:
     "One line of the result."
     from jepa_tutorial.planning.episodes import success_rate
@@ -153,26 +174,52 @@ def _row(name: str, e) -> dict:
                 final_distance=e.final_distance.mean().item(), seconds_per_episode=e.seconds/len(e.success))
 
 def _table(rows: list) -> str:
+    "The lines as a table for a terminal."
     head = f"{'':14}success   95 % interval   ever reached   final distance   s/episode"
     return '\n'.join([head] + [f"{r['policy']:14}{r['success']:6.0%}    {r['low']:5.0%} to {r['high']:4.0%}   {r['reached']:10.0%}   {r['final_distance']:11.1f} px   {r['seconds_per_episode']:9.2f}" for r in rows])
 
-# %% ../nbs/7_tools/23_commands.ipynb #cd30a5f6
+# %% ../nbs/7_tools/23_commands.ipynb #8c20494f
+def _baselines(tasks, steps: int, contact: str, seed: int) -> list:
+    "Rows for the three policies that need no model."
+    from jepa_tutorial.core import rng
+    from jepa_tutorial.planning.episodes import oracle, random_actions, run_policy, straight_line
+    policies = dict(random=random_actions, straight=straight_line, oracle=oracle)
+    return [_row(name, run_policy(p, tasks, steps, contact, rng(seed))) for name, p in policies.items()]
+
+# %% ../nbs/7_tools/23_commands.ipynb #c4700dc1
+def _act(jepa, tasks, search, steps: int, contact: str, seed: int, show: bool):
+    "Let the agent act in all tasks, under a bar if one is wanted."
+    from fastprogress.fastprogress import progress_bar
+    from jepa_tutorial.core import rng
+    from jepa_tutorial.planning.episodes import run_episodes
+    bar = iter(progress_bar(range(steps))) if show else None
+    tick = (lambda done, of: next(bar, None)) if show else None
+    episodes = run_episodes(jepa, tasks, search, steps, contact, rng(seed, next(jepa.parameters()).device), progress=tick)
+    if show: next(bar, None); print()      # close the bar
+    return episodes
+
+# %% ../nbs/7_tools/23_commands.ipynb #05416b87
 def _draw_episode(tasks, episodes, i: int, folder: Path):
     "The film of episode `i`, and the picture of its task."
-    from jepa_tutorial.plotting import COLORS, episode_frames, save_gif, show_room
-    from jepa_tutorial.planning.episodes import Tasks
+    from jepa_tutorial.plotting import episode_frames, save_gif
     from jepa_tutorial.two_rooms import Layout, Rooms, render
     one = Layout(*(v[i:i+1].cpu() for v in tasks.layout))
-    path, start, goal = episodes.position[i].cpu(), tasks.start[i].cpu(), tasks.goal[i].cpu()
+    path, goal = episodes.position[i].cpu(), tasks.goal[i].cpu()
     away = (path - goal).norm(dim=-1) >= 4.5
-    last = min(len(path), int(away.nonzero().max()) + 12) if away.any() else 2        # a moment after the arrival
+    last = min(len(path), int(away.nonzero().max()) + 12) if away.any() else 2
     many = Layout(*(v.expand(last) for v in one))
     save_gif(episode_frames(render(path[:last], many, Rooms()), render(goal[None], one, Rooms())[0]), folder/'episode.gif', fps=12)
-    with _figure(folder/'task.png', figsize=(2.6, 2.6)) as fig:
-        ax = show_room(fig.subplots(), one.wall_x[0], one.door_y[0])
+    _draw_task(one, tasks.start[i].cpu(), goal, folder/'task.png')
+
+# %% ../nbs/7_tools/23_commands.ipynb #1f497de9
+def _draw_task(layout, start, goal, path: Path):
+    "One room with its start and goal."
+    from jepa_tutorial.plotting import COLORS, show_room
+    with _figure(path, figsize=(2.6, 2.6)) as fig:
+        ax = show_room(fig.subplots(), layout.wall_x[0], layout.door_y[0])
         ax.plot(*start, 'o', color=COLORS['dot'], ms=8); ax.plot(*goal, '*', color=COLORS['goal'], ms=13)
 
-# %% ../nbs/7_tools/23_commands.ipynb #6a9d9057
+# %% ../nbs/7_tools/23_commands.ipynb #a982003b
 @call_parse
 def jepa_plan(
     run: str,                  # run folder, file, or the name of a shipped model such as quick
@@ -190,19 +237,13 @@ def jepa_plan(
     with one_line_errors('jepa_plan'):
         for name, v in dict(episodes=episodes, steps=steps).items():
             if v < 1: raise ValueError(f'{name}={v} must be at least 1')
-        from fastprogress.fastprogress import progress_bar
-        from jepa_tutorial.core import rng
-        from jepa_tutorial.planning.episodes import oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line
+        from jepa_tutorial.planning.episodes import sample_tasks
         search, model, folder = _planner(planner, cost), _load(run), _out(run, out)
-        dev, fixed = next(model.jepa.parameters()).device, model.card['config']['data']['fixed_wall']
-        tasks = sample_tasks(episodes, fixed=fixed, seed=seed)
-        bar = None if json else iter(progress_bar(range(steps)))
-        agent = run_episodes(model.jepa, tasks, search, steps, contact, rng(seed, dev), progress=bar and (lambda done, of: next(bar, None)))
-        if bar: next(bar, None); print()      # close the bar
-        others = dict(random=random_actions, straight=straight_line, oracle=oracle)
-        rows = [_row(planner, agent)] + [_row(k, run_policy(p, tasks, steps, contact, rng(seed))) for k, p in others.items()]
+        tasks = sample_tasks(episodes, fixed=model.card['config']['data']['fixed_wall'], seed=seed)
+        agent = _act(model.jepa, tasks, search, steps, contact, seed, show=not json)
+        numbers = dict(run=str(run), planner=planner, episodes=episodes, steps=steps, contact=contact, seed=seed,
+                       results=[_row(planner, agent), *_baselines(tasks, steps, contact, seed)])
         folder.mkdir(parents=True, exist_ok=True)
-        numbers = dict(run=str(run), planner=planner, episodes=episodes, steps=steps, contact=contact, seed=seed, results=rows)
         (folder/'plan.json').write_text(dumps(numbers, indent=1) + '\n')
         if gif: _draw_episode(tasks, agent, int(agent.success.int().argmax()), folder)
-        _say(json, numbers, _table(rows))
+        _say(json, numbers, _table(numbers['results']))

@@ -5,38 +5,38 @@
 # %% auto #0
 __all__ = ['ResidualBlock', 'Stack', 'ImpalaEncoder']
 
-# %% ../nbs/2_model/03_encoder.ipynb #7c5438d1
+# %% ../nbs/2_model/03_encoder.ipynb #9ced72fe
 import torch, torch.nn as nn, torch.nn.functional as F
+from fastcore.basics import patch
 
-# %% ../nbs/2_model/03_encoder.ipynb #2908c5bf
+# %% ../nbs/2_model/03_encoder.ipynb #fa573467
 class ResidualBlock(nn.Module):
     "Add a learned correction to the input (@eq-residual)."
-    def __init__(self,
-        channels: int,  # channels in and out
-    ):
+    def __init__(self, channels: int):  # channels in and out
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # [N,C,H,W] -> [N,C,H,W]
-        return F.relu(x + self.conv2(F.relu(self.conv1(x), inplace=True)), inplace=True)
+# %% ../nbs/2_model/03_encoder.ipynb #dfa2595e
+@patch
+def forward(self: ResidualBlock, x: torch.Tensor) -> torch.Tensor:  # [N,C,H,W] -> [N,C,H,W]
+    return F.relu(x + self.conv2(F.relu(self.conv1(x), inplace=True)), inplace=True)
 
-# %% ../nbs/2_model/03_encoder.ipynb #423449df
+# %% ../nbs/2_model/03_encoder.ipynb #ea7d7035
 class Stack(nn.Module):
     "Set the number of channels, halve the picture, refine it twice."
-    def __init__(self,
-        in_channels: int,   # channels in
-        out_channels: int,  # channels out
-    ):
+    def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.block1, self.block2 = ResidualBlock(out_channels), ResidualBlock(out_channels)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # [N,C,H,W] -> [N,C',⌈H/2⌉,⌈W/2⌉]
-        x = F.max_pool2d(self.conv(x), 3, stride=2, padding=1)
-        return self.block2(self.block1(x))
+# %% ../nbs/2_model/03_encoder.ipynb #f5c1cac6
+@patch
+def forward(self: Stack, x: torch.Tensor) -> torch.Tensor:  # [N,C,H,W] -> [N,C',⌈H/2⌉,⌈W/2⌉]
+    x = F.max_pool2d(self.conv(x), 3, stride=2, padding=1)
+    return self.block2(self.block1(x))
 
-# %% ../nbs/2_model/03_encoder.ipynb #7ceadbab
+# %% ../nbs/2_model/03_encoder.ipynb #633b5b26
 class ImpalaEncoder(nn.Module):
     "One vector for each image: stacks of convolutions, a linear map, a LayerNorm."
     def __init__(self,
@@ -52,21 +52,24 @@ class ImpalaEncoder(nn.Module):
         self.linear = nn.Linear(sizes[-1] * _halved(img_size, len(channels))**2, dim)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self,
-        x: torch.Tensor,  # normalised floats [...,C,H,W], for example [B,T,C,H,W]
-    ) -> torch.Tensor:    # [...,D]
-        "Encode each image by itself."
-        _check_images(x, self.in_shape)
-        images = _channels_last(x.reshape(-1, *self.in_shape))                        # [N,C,H,W]: batch and time in one
-        h = torch.cat([self.stacks(part).flatten(1) for part in _portions(images)])   # channel, row, column
-        return self.norm(self.linear(h).float()).reshape(*x.shape[:-3], self.dim)
-
-# %% ../nbs/2_model/03_encoder.ipynb #1613619a
+# %% ../nbs/2_model/03_encoder.ipynb #d99680d6
 def _halved(size: int, times: int) -> int:
     "The side of a picture after `times` stacks."
     for _ in range(times): size = (size + 1)//2
     return size
 
+# %% ../nbs/2_model/03_encoder.ipynb #71b75dda
+@patch
+def forward(self: ImpalaEncoder,
+    x: torch.Tensor,  # normalised floats [...,C,H,W], for example [B,T,C,H,W]
+) -> torch.Tensor:    # [...,D]
+    "Encode each image by itself."
+    _check_images(x, self.in_shape)
+    images = _channels_last(x.reshape(-1, *self.in_shape))                        # [N,C,H,W]: batch and time in one
+    h = torch.cat([self.stacks(part).flatten(1) for part in _portions(images)])   # channel, row, column
+    return self.norm(self.linear(h).float()).reshape(*x.shape[:-3], self.dim)
+
+# %% ../nbs/2_model/03_encoder.ipynb #14f5edb2
 def _check_images(x: torch.Tensor, shape: tuple):
     "Refuse images that this encoder can't read."
     if tuple(x.shape[-3:]) != shape:
@@ -75,6 +78,7 @@ def _check_images(x: torch.Tensor, shape: tuple):
     if not x.is_floating_point():
         raise ValueError(f'x has dtype {x.dtype}, but must be normalised floats: pass Normalizer().obs(x)')
 
+# %% ../nbs/2_model/03_encoder.ipynb #a97863d7
 def _channels_last(x: torch.Tensor) -> torch.Tensor:
     "The same numbers, with the channels of a pixel side by side in memory where convolutions are faster so."
     return x if x.device.type == 'mps' else x.contiguous(memory_format=torch.channels_last)

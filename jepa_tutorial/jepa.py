@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['JEPA', 'build_jepa', 'prediction_loss', 'rollout_loss']
 
-# %% ../nbs/2_model/05_jepa.ipynb #3a79370f
+# %% ../nbs/2_model/05_jepa.ipynb #1943342a
 import torch, torch.nn as nn, torch.nn.functional as F
+from fastcore.basics import patch
 from .core import Normalizer
 from .encoder import ImpalaEncoder
 from .predictor import GRUPredictor
 
-# %% ../nbs/2_model/05_jepa.ipynb #0cd3820a
+# %% ../nbs/2_model/05_jepa.ipynb #13639ce7
 class JEPA(nn.Module):
     "A joint-embedding predictive architecture with actions: encoder and predictor over one space (@eq-jepa)."
     def __init__(self,
@@ -29,27 +30,33 @@ class JEPA(nn.Module):
         if self.predictor.dim != self.dim:
             raise ValueError(f'predictor has dim={self.predictor.dim}, but the encoder makes embeddings of size {self.dim}: build both with the same dim')
 
-    def encode(self,
-        obs: torch.Tensor,  # [...,C,H,W]: uint8 as rendered, or floats already normalised
-    ) -> torch.Tensor:      # [...,D]
-        "Images to embeddings."
-        return self.encoder(self.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs)
+# %% ../nbs/2_model/05_jepa.ipynb #f31effa7
+@patch
+def encode(self: JEPA,
+    obs: torch.Tensor,  # [...,C,H,W]: uint8 as rendered, or floats already normalised
+) -> torch.Tensor:      # [...,D]
+    "Images to embeddings."
+    return self.encoder(self.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs)
 
-    def predict(self,
-        z: torch.Tensor,  # [...,D] embedding
-        a: torch.Tensor,  # [...,A] action
-    ) -> torch.Tensor:    # [...,D]
-        "The embedding one action later."
-        return self.encoder.norm(self.predictor(z, self.action_encoder(a)).float())
+# %% ../nbs/2_model/05_jepa.ipynb #8174f6f8
+@patch
+def predict(self: JEPA,
+    z: torch.Tensor,  # [...,D] embedding
+    a: torch.Tensor,  # [...,A] action
+) -> torch.Tensor:    # [...,D]
+    "The embedding one action later."
+    return self.encoder.norm(self.predictor(z, self.action_encoder(a)).float())
 
-    def unroll(self,
-        z0: torch.Tensor,       # [B,D] where imagination starts
-        actions: torch.Tensor,  # [B,T,A]
-    ) -> torch.Tensor:          # [B,T,D], z0 not included
-        "Predict, and predict from the prediction, once for each action."
-        z, out = z0, []
-        for a in actions.unbind(1): out.append(z := self.predict(z, a))
-        return torch.stack(out, 1)
+# %% ../nbs/2_model/05_jepa.ipynb #f3ca66eb
+@patch
+def unroll(self: JEPA,
+    z0: torch.Tensor,       # [B,D] where imagination starts
+    actions: torch.Tensor,  # [B,T,A]
+) -> torch.Tensor:          # [B,T,D], z0 not included
+    "Predict, and predict from the prediction, once for each action."
+    z, out = z0, []
+    for a in actions.unbind(1): out.append(z := self.predict(z, a))
+    return torch.stack(out, 1)
 
 # %% ../nbs/2_model/05_jepa.ipynb #43e910c1
 def build_jepa(
@@ -69,7 +76,16 @@ def prediction_loss(
         raise ValueError(f'pred has shape {list(pred.shape)}, target {list(target.shape)}: give both the same')
     return F.mse_loss(pred, target)
 
-# %% ../nbs/2_model/05_jepa.ipynb #73075e6c
+# %% ../nbs/2_model/05_jepa.ipynb #766f5199
+def _rollouts(jepa, z, actions, steps, starts):
+    "For k = 1, 2, …: the predictions k steps after each start that has a k-th successor, and these frames, [B,n,D] each."
+    T, pred = z.shape[1], z[:, :starts]
+    for k in range(1, min(steps, T - 1) + 1):
+        n = min(starts, T - k)
+        pred = jepa.predict(pred[:, :n], actions[:, k-1:k-1+n])
+        yield pred, z[:, k:k+n]
+
+# %% ../nbs/2_model/05_jepa.ipynb #f1af9d7b
 def rollout_loss(
     jepa: JEPA,
     z: torch.Tensor,        # [B,T,D] encoded frames
@@ -79,14 +95,8 @@ def rollout_loss(
 ) -> torch.Tensor:          # scalar
     "Prediction loss of the model's own rollouts, averaged over their steps (@eq-rollout)."
     _check_rollout(z, actions, steps, start)
-    T = z.shape[1]
-    starts = 1 if start == 'first' else T - 1
-    pred, losses = z[:, :starts], []
-    for k in range(1, min(steps, T - 1) + 1):
-        n = min(starts, T - k)                                    # these have a k-th successor
-        pred = jepa.predict(pred[:, :n], actions[:, k-1:k-1+n])   # [B,n,D]
-        losses.append(prediction_loss(pred, z[:, k:k+n]))
-    return torch.stack(losses).mean()
+    starts = 1 if start == 'first' else z.shape[1] - 1
+    return torch.stack([prediction_loss(pred, target) for pred, target in _rollouts(jepa, z, actions, steps, starts)]).mean()
 
 # %% ../nbs/2_model/05_jepa.ipynb #64d5a725
 def _check_rollout(z: torch.Tensor, actions: torch.Tensor, steps: int, start: str):

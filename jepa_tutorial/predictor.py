@@ -5,37 +5,43 @@
 # %% auto #0
 __all__ = ['GRUCell', 'GRUPredictor']
 
-# %% ../nbs/2_model/04_predictor.ipynb #7c5438d1
+# %% ../nbs/2_model/04_predictor.ipynb #9ced72fe
 import torch, torch.nn as nn, torch.nn.functional as F
+from fastcore.basics import patch
 
-# %% ../nbs/2_model/04_predictor.ipynb #b941b67f
+# %% ../nbs/2_model/04_predictor.ipynb #d9c23baa
+def _uniform(bound: float, *shape: int) -> nn.Parameter:
+    "A parameter that starts anywhere between ±`bound`."
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+# %% ../nbs/2_model/04_predictor.ipynb #556c31e2
 class GRUCell(nn.Module):
     "A gated recurrent unit; names, shapes and initial values of its parameters are those of `torch.nn.GRUCell`."
-    def __init__(self,
-        input_size: int,   # I, size of the input
-        hidden_size: int,  # H, size of the state
-    ):
+    def __init__(self, input_size: int, hidden_size: int):  # I, here the action's size; D, here the embedding's
         super().__init__()
-        bound = hidden_size**-0.5
-        uniform = lambda *shape: nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
-        self.weight_ih, self.weight_hh = uniform(3*hidden_size, input_size), uniform(3*hidden_size, hidden_size)
-        self.bias_ih, self.bias_hh = uniform(3*hidden_size), uniform(3*hidden_size)
+        I, D, bound = input_size, hidden_size, hidden_size**-0.5
+        self.weight_ih, self.weight_hh = _uniform(bound, 3*D, I), _uniform(bound, 3*D, D)
+        self.bias_ih, self.bias_hh = _uniform(bound, 3*D), _uniform(bound, 3*D)
 
-    def gates(self,
-        x: torch.Tensor,  # [...,I] input
-        h: torch.Tensor,  # [...,H] state
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # r, u, n: each [...,H]
-        "Both gates (@eq-gates) and the candidate (@eq-candidate)."
-        x_r, x_u, x_n = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
-        h_r, h_u, h_n = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, -1)
-        r, u = torch.sigmoid(x_r + h_r), torch.sigmoid(x_u + h_u)
-        return r, u, torch.tanh(x_n + r*h_n)
+# %% ../nbs/2_model/04_predictor.ipynb #cb768eb5
+@patch
+def gates(self: GRUCell,
+    x: torch.Tensor,  # [...,I] input
+    h: torch.Tensor,  # [...,D] state
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # r, u, n: each [...,D]
+    "Both gates (@eq-gates) and the candidate (@eq-candidate)."
+    x_r, x_u, x_n = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
+    h_r, h_u, h_n = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, -1)
+    r, u = torch.sigmoid(x_r + h_r), torch.sigmoid(x_u + h_u)
+    return r, u, torch.tanh(x_n + r*h_n)
 
-    def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:  # [...,I], [...,H] -> [...,H]
-        _, u, n = self.gates(x, h)
-        return n + u*(h - n)                                              # @eq-mix
+# %% ../nbs/2_model/04_predictor.ipynb #258d8680
+@patch
+def forward(self: GRUCell, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:  # [...,I], [...,D] -> [...,D]
+    _, u, n = self.gates(x, h)
+    return n + u*(h - n)
 
-# %% ../nbs/2_model/04_predictor.ipynb #704f85c6
+# %% ../nbs/2_model/04_predictor.ipynb #ee9ef2fa
 class GRUPredictor(nn.Module):
     "The next embedding from this one and the action; it remembers nothing but `z`."
     def __init__(self,
@@ -48,11 +54,13 @@ class GRUPredictor(nn.Module):
         self.dim, self.action_dim = dim, action_dim
         self.cells = nn.ModuleList(GRUCell(dim if i else action_dim, dim) for i in range(num_layers))
 
-    def forward(self,
-        z: torch.Tensor,  # [...,D] embedding
-        a: torch.Tensor,  # [...,A] action
-    ) -> torch.Tensor:    # [...,D] next embedding, before the LayerNorm that it shares with the encoder
-        "Each cell reads the output below it (the first one the action) and starts from `z` (@eq-layers)."
-        x = a
-        for cell in self.cells: x = cell(x, z)
-        return x
+# %% ../nbs/2_model/04_predictor.ipynb #48ac0be6
+@patch
+def forward(self: GRUPredictor,
+    z: torch.Tensor,  # [...,D] embedding
+    a: torch.Tensor,  # [...,A] action
+) -> torch.Tensor:    # [...,D] next embedding, before the LayerNorm that it shares with the encoder
+    "Each cell reads the output below it (the first one the action) and starts from `z` (@eq-layers)."
+    x = a
+    for cell in self.cells: x = cell(x, z)
+    return x

@@ -29,7 +29,7 @@ def probe_loss(
     "Mean squared error of the probe on detached embeddings (@eq-probe-loss)."
     return F.mse_loss(probe(z.detach()).float(), position_normalised.float())
 
-# %% ../nbs/4_training/11_probing.ipynb #708b9809
+# %% ../nbs/4_training/11_probing.ipynb #3d4ea865
 @torch.no_grad()
 def embed(
     jepa: nn.Module,
@@ -39,6 +39,7 @@ def embed(
     "Encode clips without gradients, a chunk at a time."
     return torch.cat([jepa.encode(o) for o in obs.split(chunk)])
 
+# %% ../nbs/4_training/11_probing.ipynb #2a16c7a4
 @torch.no_grad()
 def decode(
     jepa: nn.Module,   # supplies the normalizer
@@ -48,6 +49,7 @@ def decode(
     "Where the probe sees the dot."
     return jepa.normalizer.inverse_position(probe(z).float())
 
+# %% ../nbs/4_training/11_probing.ipynb #eb325e70
 def probe_error(
     jepa: nn.Module,
     probe: nn.Module,

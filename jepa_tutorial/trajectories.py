@@ -17,18 +17,6 @@ __all__ = ['EDGE', 'TrajectoryConfig', 'turning_map', 'sample_turns', 'truncated
            'sample_door_points', 'put_inside', 'sample_near_door', 'Trajectory', 'sample_trajectories', 'crosses',
            'Clip', 'sample_clips']
 
-# %% ../nbs/1_world/02_trajectories.ipynb #8a7834a4
-def _check_config(c):
-    "Refuse settings that make no trajectory."
-    if c.data != 'published': raise ValueError(f"data is '{c.data}'; the one procedure is 'published', and the other settings vary it")
-    for k in ('crossing', 'door_centred', 'door_start'):
-        if not 0 <= getattr(c, k) <= 1: raise ValueError(f'{k} is {getattr(c, k)}; it is a share, choose from 0 to 1')
-    if c.steps < 1: raise ValueError(f'steps is {c.steps}; choose at least 1')
-    if not 1 <= c.clip <= c.steps + 1: raise ValueError(f'clip is {c.clip}; a trajectory of {c.steps} steps has clips of 1 to {c.steps + 1} frames')
-    if not 0 <= c.kappa <= 1e6: raise ValueError(f'kappa is {c.kappa}; choose from 0 (any direction) to 1e6 (straight on)')
-    if not 0 <= c.step_min <= c.step_mean <= c.step_max: raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, {c.step_max}; they must not fall, nor be negative')
-    if not c.step_std >= 0: raise ValueError(f'step_std is {c.step_std}; choose 0 or more')
-
 # %% ../nbs/1_world/02_trajectories.ipynb #f8e448a9
 @dataclass
 class TrajectoryConfig:
@@ -48,7 +36,27 @@ class TrajectoryConfig:
 
     def __post_init__(self): _check_config(self)
 
-# %% ../nbs/1_world/02_trajectories.ipynb #56036dc4
+# %% ../nbs/1_world/02_trajectories.ipynb #8a7834a4
+def _check_config(c):
+    "Refuse settings that make no trajectory."
+    if c.data != 'published': raise ValueError(f"data is '{c.data}'; the one procedure is 'published', and the other settings vary it")
+    for k in ('crossing', 'door_centred', 'door_start'):
+        if not 0 <= getattr(c, k) <= 1: raise ValueError(f'{k} is {getattr(c, k)}; it is a share, choose from 0 to 1')
+    if c.steps < 1: raise ValueError(f'steps is {c.steps}; choose at least 1')
+    if not 1 <= c.clip <= c.steps + 1: raise ValueError(f'clip is {c.clip}; a trajectory of {c.steps} steps has clips of 1 to {c.steps + 1} frames')
+    if not 0 <= c.kappa <= 1e6: raise ValueError(f'kappa is {c.kappa}; choose from 0 (any direction) to 1e6 (straight on)')
+    if not 0 <= c.step_min <= c.step_mean <= c.step_max: raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, {c.step_max}; they must not fall, nor be negative')
+    if not c.step_std >= 0: raise ValueError(f'step_std is {c.step_std}; choose 0 or more')
+
+# %% ../nbs/1_world/02_trajectories.ipynb #5cd0ca08
+def _areas(kappa):
+    "Angles, and the area under the von Mises density below each, up to a factor (@eq-mises)."
+    width = min(math.pi, 14/max(kappa, 1e-9)**.5)                          # nothing lies further out
+    angle = torch.linspace(-width, width, 2**16 + 1, dtype=torch.float64)
+    density = torch.exp(kappa*(angle.cos() - 1))
+    return angle, torch.cat([torch.zeros(1, dtype=torch.float64), torch.cumulative_trapezoid(density)])
+
+# %% ../nbs/1_world/02_trajectories.ipynb #c17d8902
 @lru_cache(maxsize=32)
 def turning_map(
     kappa: float,          # concentration; 0 is any direction
@@ -56,46 +64,42 @@ def turning_map(
     nodes: int = 4096,     # intervals of the table
 ) -> torch.Tensor:         # [nodes+1] angles, for normal numbers from -6 to 6
     "The increasing function that makes a normal number a von Mises angle (@eq-transport), as a table."
-    z = torch.linspace(-6, 0, nodes//2 + 1, dtype=torch.float64)           # the other half is its mirror image
-    width = min(math.pi, 14/max(kappa, 1e-9)**.5)                          # nothing lies further out
-    angle = torch.linspace(-width, width, 2**16 + 1, dtype=torch.float64)
-    cdf = torch.cat([torch.zeros(1, dtype=torch.float64), torch.cumulative_trapezoid(torch.exp(kappa*(angle.cos() - 1)))])
-    wanted = torch.special.ndtr(z)*cdf[-1]
-    i = torch.searchsorted(cdf, wanted).clamp(1, len(cdf) - 1)
-    half = torch.lerp(angle[i - 1], angle[i], (wanted - cdf[i - 1])/(cdf[i] - cdf[i - 1]))
-    return torch.cat([half[:-1], torch.zeros(1), -half[:-1].flip(0)]).float().to(device)
+    angle, area = _areas(kappa)
+    wanted = torch.special.ndtr(torch.linspace(-6, 0, nodes//2 + 1, dtype=torch.float64))*area[-1]
+    i = torch.searchsorted(area, wanted).clamp(1, len(area) - 1)
+    half = torch.lerp(angle[i - 1], angle[i], (wanted - area[i - 1])/(area[i] - area[i - 1]))
+    return torch.cat([half[:-1], torch.zeros(1), -half[:-1].flip(0)]).float().to(device)   # the other half is its mirror image
 
-# %% ../nbs/1_world/02_trajectories.ipynb #0b2b7145
-def sample_turns(
-    shape,                              # of the result
-    kappa: float = 5.,                  # concentration
-    generator: torch.Generator = None,  # source of chance
-    device=None,                        # where the result lives: the generator's device
-) -> torch.Tensor:                      # angles between -π and π
-    "Von Mises angles around zero (@eq-mises), by @eq-transport."
-    table = turning_map(float(kappa), torch.device(device or 'cpu'))
+# %% ../nbs/1_world/02_trajectories.ipynb #041cd3bc
+def _look_up(table, z):
+    "The table's value at each normal number of `z`, which is changed in place."
     nodes = len(table) - 1
-    place = torch.randn(shape, generator=generator, device=device).mul_(nodes/12).add_(nodes/2).clamp_(0, nodes*(1 - 1e-6))
+    place = z.mul_(nodes/12).add_(nodes/2).clamp_(0, nodes*(1 - 1e-6))
     below = place.long()
     return torch.lerp(table[below], table[below + 1], place - below)
 
-# %% ../nbs/1_world/02_trajectories.ipynb #7e1bcc4c
+# %% ../nbs/1_world/02_trajectories.ipynb #033f3df3
+def sample_turns(
+    shape, kappa: float = 5.,                         # of the result; concentration
+    generator: torch.Generator = None, device=None,   # source of chance; where the result lives: the generator's device
+) -> torch.Tensor:                                    # angles between -π and π
+    "Von Mises angles around zero (@eq-mises), by @eq-transport."
+    z = torch.randn(shape, generator=generator, device=device)
+    return _look_up(turning_map(float(kappa), torch.device(device or 'cpu')), z)
+
+# %% ../nbs/1_world/02_trajectories.ipynb #36166b43
 def truncated_normal(
-    shape,                              # of the result
-    mean: float, std: float,            # of the normal before it is cut
-    low: float, high: float,            # nothing lies outside
-    generator: torch.Generator = None,  # source of chance
-    device=None,                        # where the result lives: the generator's device
+    shape, mean: float, std: float, low: float, high: float,  # of the result; the normal before it is cut; nothing lies outside
+    generator: torch.Generator = None, device=None,           # source of chance; where the result lives: the generator's device
 ) -> torch.Tensor:
     "Normal numbers, cut off at both ends."
     if std == 0: return torch.full(tuple(shape), float(mean), device=device)
     a, b = (math.erf((v - mean)/std/2**.5) for v in (low, high))
     return torch.rand(shape, generator=generator, device=device).mul_(b - a).add_(a).erfinv_().mul_(std*2**.5).add_(mean).clamp_(low, high)
 
-# %% ../nbs/1_world/02_trajectories.ipynb #52a8d3ec
+# %% ../nbs/1_world/02_trajectories.ipynb #0ae315c0
 def sample_actions(
-    n: int,                                      # walks
-    steps: int,                                  # steps of each
+    n: int, steps: int,                          # walks, and steps of each
     cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders
     generator: torch.Generator = None,           # source of chance
     device=None,                                 # where the result lives: the generator's device
@@ -123,7 +127,7 @@ def walk(
         path.append(torch.where(is_blocked(path[-1], a, door, rooms)[:, None], path[-1], path[-1] + a))
     return torch.stack(path, 1)
 
-# %% ../nbs/1_world/02_trajectories.ipynb #784bd444
+# %% ../nbs/1_world/02_trajectories.ipynb #7b198472
 EDGE = .01   # starts keep this distance from every wall
 
 def sample_door_points(
@@ -138,6 +142,7 @@ def sample_door_points(
     point = torch.stack([layout.wall_x + (2*across - 1)*rooms.half_wall, layout.door_y + y], -1)
     return point, (turn - .5)*(math.pi/2) + (back < .5)*math.pi
 
+# %% ../nbs/1_world/02_trajectories.ipynb #fc0cee9f
 def put_inside(
     position: torch.Tensor,  # [n,2] anywhere
     layout: Layout,          # [n]
@@ -167,29 +172,42 @@ def sample_near_door(
     return torch.stack([layout.wall_x + torch.where(in_door, (2*v - 1)*inside, away),
                         torch.where(in_door, layout.door_y + (2*w - 1)*opening, top + w*(bottom - top))], -1)
 
-# %% ../nbs/1_world/02_trajectories.ipynb #870ee7a0
+# %% ../nbs/1_world/02_trajectories.ipynb #4c716f6a
+def _kinds(n, cfg, generator, device, clips):
+    "Which walks start near the door, which are built, which of those pass it within the clip; and the step at which they pass."
+    share = torch.tensor([[cfg.door_start*clips], [cfg.crossing], [cfg.door_centred*clips]], device=device)
+    near, built, centred = torch.rand(3, n, generator=generator, device=device) < share
+    built = built & ~near; centred = built & centred
+    when = torch.randint(cfg.steps, (n,), generator=generator, device=device)
+    margin = cfg.clip//4
+    return near, built, centred, torch.where(centred, margin + when % (cfg.clip - 2*margin), when)*built
+
+# %% ../nbs/1_world/02_trajectories.ipynb #50dd3be2
+def _starts(point, action, when, built, layout, rooms, generator):
+    "Built walks start where their steps began (@eq-built), the others anywhere."
+    before = torch.where(torch.arange(action.shape[1], device=action.device) < when[:, None], 1., 0.)[:, None] @ action
+    return torch.where(built[:, None], put_inside(point - before[:, 0], layout, rooms), sample_free(layout, rooms, EDGE, generator))
+
+# %% ../nbs/1_world/02_trajectories.ipynb #da1547f3
 class _Plan(NamedTuple):
     "What a walk shall do, before anything is carried out."
     start: torch.Tensor; action: torch.Tensor; layout: Layout; first: torch.Tensor   # [n,2], [n,S+1,2], floats [n], [n] first frame of a clip
 
+# %% ../nbs/1_world/02_trajectories.ipynb #d7ec0baf
 def _plan(n, cfg, rooms, generator, device, layout=None, clips=True):
-    "Starts and steps of `n` walks, and where a clip is cut out of each; one step more than needed, because a clip's last step leads out of it."
+    "Starts and steps of `n` walks, and where a clip is cut out of each."
     if layout is None: layout = sample_layouts(n, rooms, cfg.fixed_wall, generator, device)
     layout = Layout(*(v.to(device).float() for v in layout))
-    near, built, centred = (torch.rand(3, n, generator=generator, device=device) < torch.tensor([[cfg.door_start*clips], [cfg.crossing], [cfg.door_centred*clips]], device=device))
-    built, centred = built & ~near, built & ~near & centred
-    when = torch.randint(cfg.steps, (n,), generator=generator, device=device)             # the step at which the door is passed
-    margin = cfg.clip//4
-    when = torch.where(centred, margin + when % (cfg.clip - 2*margin), when)*built
+    near, built, centred, when = _kinds(n, cfg, generator, device, clips)
     point, through = sample_door_points(layout, rooms, generator)
     heading = torch.where(built, through, torch.rand(n, generator=generator, device=device)*(2*math.pi))
     action = sample_actions(n, cfg.steps + 1, cfg, generator, device, heading, when)
-    before = torch.where(torch.arange(cfg.steps + 1, device=device) < when[:, None], 1., 0.)[:, None] @ action
-    start = torch.where(built[:, None], put_inside(point - before[:, 0], layout, rooms), sample_free(layout, rooms, EDGE, generator))
+    start = _starts(point, action, when, built, layout, rooms, generator)
     if clips and cfg.door_start: start = torch.where(near[:, None], sample_near_door(layout, rooms, generator=generator), start)
     first = torch.randint(cfg.steps + 2 - cfg.clip, (n,), generator=generator, device=device)
     return _Plan(start, action, layout, torch.where(centred | near, 0, first))
 
+# %% ../nbs/1_world/02_trajectories.ipynb #0acff36c
 def _places(generator, device):
     "Where chance is drawn, and where the result shall live."
     device = torch.device(device) if device is not None else generator.device if generator is not None else best_device()
@@ -197,13 +215,14 @@ def _places(generator, device):
 
 def _to(layout, device): return Layout(*(v.to(device).long() for v in layout))
 
-# %% ../nbs/1_world/02_trajectories.ipynb #c9265f76
+# %% ../nbs/1_world/02_trajectories.ipynb #d7b21c1c
 class Trajectory(NamedTuple):
     "Whole walks, without pictures."
     position: torch.Tensor  # [n,S+1,2] pixels
     action: torch.Tensor    # [n,S,2]; action t leads from position t to t+1
     layout: Layout          # [n]
 
+# %% ../nbs/1_world/02_trajectories.ipynb #014b20db
 def sample_trajectories(
     n: int,                                      # how many
     cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders
@@ -228,7 +247,7 @@ def crosses(
     x = position[..., 0] - layout.wall_x.to(position)[:, None]
     return (x < -rooms.half_wall).any(1) & (x > rooms.half_wall).any(1)
 
-# %% ../nbs/1_world/02_trajectories.ipynb #bc3cc93f
+# %% ../nbs/1_world/02_trajectories.ipynb #2df8b4f1
 class Clip(NamedTuple):
     "Training films: what is seen, what is done, and where the dot really is."
     obs: torch.Tensor       # uint8 [n,T,2,H,W]
@@ -236,6 +255,7 @@ class Clip(NamedTuple):
     position: torch.Tensor  # [n,T,2] pixels
     layout: Layout          # [n]
 
+# %% ../nbs/1_world/02_trajectories.ipynb #36af6e3d
 def sample_clips(
     n: int,                                      # how many
     cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders, and how long a clip is

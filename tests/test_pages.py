@@ -20,8 +20,8 @@ def test_outputs_are_clean(name):
         for o in outputs:
             assert o['output_type'] != 'error', f"cell {i} ends in {o.get('ename')}: {o.get('evalue')}"
             assert o.get('name') != 'stderr', f"cell {i} prints a warning or an error: {''.join(o['text'])[:200]}"
-            foreign = kinds(o) - {'text/plain', 'text/markdown', 'text/latex', 'image/png', 'image/gif'}
-            assert not foreign, f'cell {i} shows {foreign}; use text, PNG or GIF'
+            foreign = kinds(o) - {'text/plain', 'text/markdown', 'text/latex', 'image/svg+xml', 'image/png', 'image/gif'}
+            assert not foreign, f'cell {i} shows {foreign}; use text, SVG, PNG or GIF'
 
 @each_page
 def test_figures_are_described(name):
@@ -91,3 +91,85 @@ def test_every_page_can_be_processed_for_the_site():
             for o in c.get('outputs', []):
                 assert o['output_type'] != 'error', f"{name}: {o.get('ename')}: {o.get('evalue')}"
         assert not any(re.search(r'^#\|\s*hide\b', ''.join(c['source']), flags=re.M) for c in nb['cells']), f'{name} still has hidden cells'
+
+# what a chapter owes its reader
+
+chapters = [n for n in pages if re.match(r'\d_\w+/\d\d_', n)]
+each_chapter = pytest.mark.parametrize('name', chapters)
+lessons = [n for n in chapters if Path(n).stem[:2] <= '18']
+hands = [n for n in chapters if Path(n).stem[:2] in '01 02 03 04 05 06 07 08 09 10 11 13 14 15 16 17 18'.split()]
+
+def cells(name): return [(c['cell_type'], ''.join(c['source']), c['metadata']) for c in pages[name]['cells']]
+def prose(name): return '\n'.join(source for kind, source, _ in cells(name) if kind == 'markdown')
+def is_exported(source): return bool(directives(source) & {'export', 'exports', 'exporti'})
+def length(source): return sum(bool(l.strip()) and not l.startswith('#|') for l in source.split('\n'))
+
+@each_chapter
+def test_prose_stands_between_code(name):
+    run = 0
+    for i, (kind, source, _) in enumerate(cells(name)):
+        run = run + 1 if kind == 'code' else 0
+        assert run <= 2, f'cell {i} is the third code cell in a row'
+
+def test_the_book_is_read_as_much_as_run():
+    kinds = [kind for n in chapters for kind, *_ in cells(n)]
+    assert .8 <= kinds.count('markdown')/kinds.count('code') <= 1.3
+
+def test_exported_cells_are_short():
+    lines = sorted(length(source) for n in chapters for kind, source, _ in cells(n) if kind == 'code' and is_exported(source))
+    assert lines[len(lines)//2] <= 8 and lines[int(.9*len(lines))] <= 20, (lines[len(lines)//2], lines[int(.9*len(lines))])
+
+def test_definitions_are_shown_at_work():
+    "Nine in ten public definitions are used within three cells of code after the one that exports them."
+    missing, total = [], 0
+    for n in chapters:
+        code = [source for kind, source, _ in cells(n) if kind == 'code']
+        for i, source in enumerate(code):
+            if not is_exported(source): continue
+            for d in ast.parse(lone_python(source)).body:
+                if not isinstance(d, (ast.FunctionDef, ast.ClassDef)) or d.name.startswith('_'): continue
+                total += 1
+                if not any(re.search(rf'\b{d.name}\b', s) for s in [source.replace(d.name, '', 1), *code[i+1:i+4]]): missing.append(f'{n}: {d.name}')
+    assert len(missing) <= .1*total, missing
+
+@pytest.mark.parametrize('name', lessons)
+def test_exercises_have_minutes_a_stub_a_checker_and_a_solution(name):
+    minutes = len(re.findall(r'\*\(\d+ minutes?\)\*', prose(name)))
+    stubs = [s for kind, s, _ in cells(name) if kind == 'code' and re.search(r'^#\|\s*eval:\s*false', s, re.M) and 'check_' in s]
+    solved = [s for kind, s, meta in cells(name) if kind == 'code' and 'code-fold' in directives(s) and 'check_' in s and meta.get('jupyter', {}).get('source_hidden')]
+    assert 2 <= minutes <= 4 and len(stubs) == len(solved) == minutes, (minutes, len(stubs), len(solved))
+    asked = lambda s: set(re.findall(r'check_\w+', s))
+    for stub, solution in zip(stubs, solved): assert asked(stub) & asked(solution), f'{asked(stub)} is not solved by the cell after it'
+
+@each_chapter
+def test_stubs_can_be_run(name):
+    "Run All must not stop at an exercise that nobody has done yet: a stub's checker gives a hint instead."
+    for kind, s, _ in cells(name):
+        if kind != 'code' or not re.search(r'^#\|\s*eval:\s*false', s, re.M) or 'colab' in s: continue
+        for node in ast.walk(ast.parse(lone_python(s))):
+            used = isinstance(node, ast.Call) and any(isinstance(a, ast.Constant) and a.value is ... for a in node.args)
+            assert not used or getattr(node.func, 'id', '').startswith('check_'), f'a stub calls something with ...: {ast.unparse(node)}'
+
+@pytest.mark.parametrize('name', hands)
+def test_hands_have_twins(name):
+    code = '\n'.join(s for kind, s, _ in cells(name) if kind == 'code')
+    drawn = re.findall(r'^hand\((\w+)', code, re.M)
+    assert drawn, 'no hand'
+    for draw in drawn: assert re.search(rf'film\({draw}\b', code) or len(re.findall(rf'\b{draw}\(', code)) >= 2, f'{draw} has no static twin'
+
+@each_chapter
+def test_opening_says_how_long_it_takes(name):
+    assert re.search(r'^\*\*Time\*\*: \d+ s at full size, \d+ s at the size of the tests', prose(name), re.M), 'make execute fills in the line **Time**'
+
+@each_chapter
+def test_opens_in_colab(name):
+    from configparser import ConfigParser
+    meta = ConfigParser(delimiters=['=']); meta.read(root/'settings.ini'); meta = meta['DEFAULT']
+    url, page = f"{meta['user']}/{meta['repo']}", f"blob/{meta['branch']}/nbs/{name}"
+    assert f'https://colab.research.google.com/github/{url}/{page}' in prose(name)
+    assert any(f'https://github.com/{url}' in s and 'colab' in s and {'hide', 'eval'} <= directives(s) for kind, s, _ in cells(name) if kind == 'code')
+
+@each_page
+def test_needs_no_script(name):
+    for kind, source, _ in cells(name):
+        if kind == 'markdown': assert not re.search(r'<(script|iframe|style)\b', source), 'raw HTML that not every reader can see'

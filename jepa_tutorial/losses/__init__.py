@@ -20,11 +20,12 @@ def embedding_std(
     if x.shape[0] < 2: raise ValueError(f'z of shape {tuple(z.shape)} holds {x.shape[0]} embedding; a spread needs at least 2')
     return x.std(0)
 
-# %% ../../nbs/3_losses/06_collapse.ipynb #5ee3cec1
+# %% ../../nbs/3_losses/06_collapse.ipynb #7df9414f
 _HOME = dict(variance_loss='variance_covariance', covariance_loss='variance_covariance', time_similarity_loss='time_similarity',
              InverseDynamics='inverse_dynamics', inverse_dynamics_loss='inverse_dynamics', Projector='objective', Objective='objective')
 _all_ = ['variance_loss', 'covariance_loss', 'time_similarity_loss', 'InverseDynamics', 'inverse_dynamics_loss', 'Projector', 'Objective']
 
+# %% ../../nbs/3_losses/06_collapse.ipynb #40510e28
 def __getattr__(name):
     "Import the module that holds `name` when `name` is first asked for."
     if name not in _HOME: raise AttributeError(f'jepa_tutorial.losses has no {name!r}; it has {", ".join(__dir__())}')

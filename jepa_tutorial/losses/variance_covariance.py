@@ -32,15 +32,20 @@ def variance_loss(
     std = (_samples(z, pool).var(1) + eps).sqrt()   # [G,D]
     return (gamma - std).relu().mean()
 
-# %% ../../nbs/3_losses/07_variance_covariance.ipynb #c760a3c9
+# %% ../../nbs/3_losses/07_variance_covariance.ipynb #c14bcef1
+def _covariance(
+    x: torch.Tensor,  # [G,n,D] groups of samples
+) -> torch.Tensor:    # [G,D,D]
+    "Covariance matrix of each group (@eq-covariance-matrix)."
+    x = x - x.mean(1, keepdim=True)                                # centred first, so that low precision does little harm
+    return (x.mT @ x).to(x.dtype) / (x.shape[1] - 1)
+
+# %% ../../nbs/3_losses/07_variance_covariance.ipynb #528ab5db
 def covariance_loss(
     z: torch.Tensor,    # [B,T,D] embeddings
     pool: str = 'all',  # statistics over 'all' B·T embeddings, or over B at each 'time' step
 ) -> torch.Tensor:      # scalar
     "Mean square of the covariances between different dimensions (@eq-covariance)."
-    x = _samples(z, pool)
-    n, D = x.shape[1:]
-    x = x - x.mean(1, keepdim=True)                                # centred first, so that low precision does little harm
-    cov = (x.mT @ x).to(x.dtype) / (n - 1)                         # [G,D,D], @eq-covariance-matrix
+    cov, D = _covariance(_samples(z, pool)), z.shape[-1]           # [G,D,D]
     off = cov.masked_fill(torch.eye(D, dtype=torch.bool, device=z.device), 0.)
     return off.square().sum((1, 2)).mean() / max(D*(D - 1), 1)

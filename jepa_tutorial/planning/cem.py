@@ -21,10 +21,10 @@ def limit_norm(
     if max_norm is None: return actions
     return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
-# %% ../../nbs/5_planning/16_cem.ipynb #2870b361
+# %% ../../nbs/5_planning/16_cem.ipynb #3ced1257
 @dataclass
-class CEM:
-    "Cross-entropy method over action sequences, for many episodes at once."
+class _Search:
+    "The algorithm's own numbers."
     num_samples: int = 200               # N plans tried in each iteration
     iterations: int = 20                 # J
     num_elites: int = 20                 # K cheapest plans, which shape the next proposal
@@ -36,12 +36,20 @@ class CEM:
     distance: str = 'squared'            # and this distance, see `goal_distance`
     pick: str = 'mean'                   # what is returned: the 'mean', a weighted random 'elite', or the 'best' plan
     unbiased: bool = True                # the new variance divides by K-1 rather than by K
-    # plan after plan
+
+# %% ../../nbs/5_planning/16_cem.ipynb #de2bed6b
+@dataclass
+class _Replanning(_Search):
+    "How plan follows plan."
     execute: int = 1                     # actions carried out before the next plan
     warm_start: bool = False             # start from the last plan, shifted by what was carried out
     warm_sigma: float | None = None      # standard deviation around it; None: sigma
     first_iterations: int | None = None  # iterations of a plan with nothing to start from; None: iterations
-    # leaving local minima
+
+# %% ../../nbs/5_planning/16_cem.ipynb #2d2d4f83
+@dataclass
+class CEM(_Replanning):
+    "Cross-entropy method over action sequences, for many episodes at once."
     fresh: float = 0.                    # share of samples drawn anew: smooth noise around zero
     rho: float | tuple = .95             # its correlation in time; several values share the fresh samples
     fresh_sigma: float = 1.5             # its standard deviation
@@ -51,7 +59,7 @@ class CEM:
 
     def __post_init__(self): _check_planner(self)
 
-# %% ../../nbs/5_planning/16_cem.ipynb #5ccc17cb
+# %% ../../nbs/5_planning/16_cem.ipynb #cbe99b1b
 def _check_planner(p):
     "Refuse settings that make no search."
     group = p.num_samples//p.restarts if p.restarts > 0 else 0
@@ -68,11 +76,7 @@ def _check_planner(p):
             (p.distance in ('squared', 'plain'), 'distance', "be 'squared' or 'plain'")):
         if not ok: raise ValueError(f'{name}={getattr(p, name)!r} must {need}')
 
-def _take(actions, index):
-    "Plans number [E,K] of [E,N,T,A]."
-    return actions.gather(1, index[:, :, None, None].expand(-1, -1, *actions.shape[2:]))
-
-# %% ../../nbs/5_planning/16_cem.ipynb #35a2e4c4
+# %% ../../nbs/5_planning/16_cem.ipynb #fde81ffa
 class Update(NamedTuple):
     "What one iteration learned from its samples."
     mean: torch.Tensor     # [E,T,A] mean of the next proposal
@@ -80,6 +84,12 @@ class Update(NamedTuple):
     elites: torch.Tensor   # [E,K] indices of the cheapest plans, cheapest first
     weights: torch.Tensor  # [E,K] how much each of them counted; they sum to 1
 
+# %% ../../nbs/5_planning/16_cem.ipynb #8802ae53
+def _take(actions, index):
+    "Plans number [E,K] of [E,N,T,A]."
+    return actions.gather(1, index[:, :, None, None].expand(-1, -1, *actions.shape[2:]))
+
+# %% ../../nbs/5_planning/16_cem.ipynb #3b897e19
 @patch
 def weights(self: CEM,
     cost: torch.Tensor,  # [E,K] costs of the elites, cheapest first
@@ -112,25 +122,31 @@ def smooth_noise(
     mix = torch.where(lag < 0, 0., float(rho)**lag.clamp_min(0).to(noise.dtype))
     return torch.where(t == 0, mix, mix*(1 - rho**2)**.5) @ noise           # the first draw has full variance
 
-# %% ../../nbs/5_planning/16_cem.ipynb #20837123
+# %% ../../nbs/5_planning/16_cem.ipynb #f5424740
+@patch
+def _elsewhere(self: CEM,
+    noise: torch.Tensor,  # [E,n,T,A] white noise
+) -> list:                # of [E,·,T,A], one for each rho
+    "Fresh plans that know nothing of the mean."
+    rhos = (self.rho,) if isinstance(self.rho, (int, float)) else tuple(self.rho)
+    return [self.fresh_sigma*smooth_noise(x, r) for x, r in zip(noise.tensor_split(len(rhos), 1), rhos)]
+
+# %% ../../nbs/5_planning/16_cem.ipynb #8a577228
 @patch
 def propose(self: CEM,
-    mean: torch.Tensor,                  # [E,T,A]
-    std: torch.Tensor,                   # [E,T,A]
-    generator: torch.Generator,          # source of chance
-    elites: torch.Tensor | None = None,  # [E,keep,T,A] to be tried again
-) -> torch.Tensor:                       # [E,N,T,A]
+    mean: torch.Tensor, std: torch.Tensor,  # [E,T,A] each
+    generator: torch.Generator,             # source of chance
+    elites: torch.Tensor | None = None,     # [E,keep,T,A] to be tried again
+) -> torch.Tensor:                          # [E,N,T,A]
     "The plans that one iteration tries (@eq-sample)."
     n = self.num_samples//self.restarts
     noise = torch.randn(len(mean), n, *mean.shape[1:], generator=generator, device=generator.device)
     far, near = noise.split([round(self.fresh*n), n - round(self.fresh*n)], 1)
     near = mean[:, None] + std[:, None]*(smooth_noise(near, self.smooth) if self.smooth else near)
-    rhos = (self.rho,) if isinstance(self.rho, (int, float)) else tuple(self.rho)
-    far = [self.fresh_sigma*smooth_noise(x, r) for x, r in zip(far.tensor_split(len(rhos), 1), rhos)]
     again = [mean[:, None]]*bool(self.keep) + ([] if elites is None else [elites])
-    return limit_norm(torch.cat([*again, *far, near], 1)[:, :n], self.max_norm)
+    return limit_norm(torch.cat([*again, *self._elsewhere(far), near], 1)[:, :n], self.max_norm)
 
-# %% ../../nbs/5_planning/16_cem.ipynb #3e54d582
+# %% ../../nbs/5_planning/16_cem.ipynb #b1d4c2db
 class Plan(NamedTuple):
     "The result of a search."
     actions: torch.Tensor  # [E,T,A] what to do
@@ -138,6 +154,7 @@ class Plan(NamedTuple):
     std: torch.Tensor      # [E,T,A] its standard deviation
     history: list          # one dict for each iteration, when asked for
 
+# %% ../../nbs/5_planning/16_cem.ipynb #78234aad
 @patch
 @torch.no_grad()
 def plan(self: CEM,
@@ -159,7 +176,7 @@ def plan(self: CEM,
         if history: log.append(_record(actions, c, step, E))
     return Plan(*self._result(actions, c, step, E, generator), log)
 
-# %% ../../nbs/5_planning/16_cem.ipynb #f5a481f6
+# %% ../../nbs/5_planning/16_cem.ipynb #e4e49bd8
 @patch
 def _start(self: CEM, E, T, init, device):
     "Mean and deviation of the first proposal, [E·R,T,A] each; the first of R searches begins at `init`."
@@ -172,6 +189,7 @@ def _start(self: CEM, E, T, init, device):
         if self.warm_sigma: std[:, 0] = self.warm_sigma
     return mean.flatten(0, 1), std.flatten(0, 1)
 
+# %% ../../nbs/5_planning/16_cem.ipynb #6463719f
 @patch
 def _result(self: CEM, actions, cost, step, E, generator):
     "Actions, mean and deviation of the cheapest of the R searches, [E,T,A] each."
@@ -183,11 +201,13 @@ def _result(self: CEM, actions, cost, step, E, generator):
     winner = winner + torch.arange(E, device=winner.device)*self.restarts
     return out[winner], step.mean[winner], step.std[winner]
 
+# %% ../../nbs/5_planning/16_cem.ipynb #887809f2
 @patch
 def shift(self: CEM, plan: Plan, steps: int):
     "What is left of `plan` after `steps` of its actions, as the next search's `init`."
     return (plan.actions if self.pick == 'best' else plan.mean)[:, steps:]
 
+# %% ../../nbs/5_planning/16_cem.ipynb #8b448896
 def _record(actions, cost, step, E):
     "What a picture of one iteration needs, on the CPU; the searches of one episode lie side by side."
     join = lambda x: x.unflatten(0, (E, -1)).flatten(1, 2).cpu()

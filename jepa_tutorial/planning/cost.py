@@ -20,7 +20,7 @@ def goal_distance(
     if distance == 'plain': return torch.linalg.vector_norm(z - z_goal, dim=-1)
     raise ValueError(f"distance='{distance}' must be 'squared' or 'plain'")
 
-# %% ../../nbs/5_planning/15_cost.ipynb #d63d5854
+# %% ../../nbs/5_planning/15_cost.ipynb #61a8779f
 def goal_cost(
     jepa,                       # the world model: anything with predict(z [M,D], a [M,A]) -> [M,D]
     z0: torch.Tensor,           # [E,D] where each episode is
@@ -29,7 +29,7 @@ def goal_cost(
     reduce: str = 'sum',        # 'sum' over all imagined steps, or the 'last' one only
     distance: str = 'squared',  # see `goal_distance`
 ) -> torch.Tensor:              # [E,N]
-    "The cost of plans: imagine each, and add up how far from the goal it is (@eq-cost)."
+    "The cost of plans: imagine each (@eq-imagine), and add up how far from the goal it is (@eq-cost)."
     _check_plans(z0, z_goal, actions, reduce)
     E, N, T, A = actions.shape
     z, total = z0.repeat_interleave(N, 0), 0                     # [E·N,D]: every plan starts from its episode's embedding

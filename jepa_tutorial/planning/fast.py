@@ -13,23 +13,52 @@ from ..predictor import GRUPredictor
 # %% auto #0
 __all__ = ['make_cost']
 
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #1fb9f2c3
-class _Weights:
-    "The parameters of a one-layer GRU and of the LayerNorm, rearranged for `_imagine`."
-    def __init__(self, jepa, dtype):
-        cell, norm = jepa.predictor.cells[0], jepa.encoder.norm
-        D, A = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
-        w = torch.zeros(-(-(D + A + 1)//16)*16, 3*D, device=cell.weight_hh.device)   # rows: state, action, one; padded with zeros
-        w[:D] = cell.weight_hh.T
-        w[D:D+A, :2*D] = cell.weight_ih.T[:, :2*D]                       # reset and keep: state and action add up
-        w[D+A] = cell.bias_hh
-        w[D+A, :2*D] += cell.bias_ih[:2*D]
-        w[:, 2*D:] *= 2                                                  # tanh(x) = 2 sigmoid(2x) - 1
-        self.D, self.A, self.w = D, A, w.to(dtype)
-        self.w_n, self.b_n = 2*cell.weight_ih.T[:, 2*D:].contiguous(), 2*cell.bias_ih[2*D:]
-        self.norm = (D,), norm.weight, norm.bias, norm.eps
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #d9d90578
+def _stack(cell) -> torch.Tensor:   # [R,3D] for rows [h, a, 1]; R is padded with zeros to a multiple of 16
+    "Weights and biases of a GRU cell as one matrix."
+    D, A = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
+    w = torch.zeros(-(-(D + A + 1)//16)*16, 3*D, device=cell.weight_hh.device)
+    w[:D], w[D+A] = cell.weight_hh.T, cell.bias_hh
+    w[D:D+A, :2*D] = cell.weight_ih.T[:, :2*D]                # reset and keep: state and action add up
+    w[D+A, :2*D] += cell.bias_ih[:2*D]
+    return w
 
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #a817c249
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #2f52c062
+class _Weights:
+    "The parameters of a one-layer GRU and of the LayerNorm, rearranged for `_step`."
+    def __init__(self, jepa, dtype):
+        cell, norm, w = jepa.predictor.cells[0], jepa.encoder.norm, _stack(jepa.predictor.cells[0])
+        self.D, self.A = D, A = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
+        w[:, 2*D:] *= 2                                                        # tanh(x) = 2 sigmoid(2x) - 1
+        self.w, self.norm = w.to(dtype), ((D,), norm.weight, norm.bias, norm.eps)
+        self.w_n, self.b_n = 2*cell.weight_ih.T[:, 2*D:].contiguous(), 2*cell.bias_ih[2*D:]
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #240c379b
+class _Scratch:
+    "The tensors that all steps of M plans share."
+    def __init__(self, p: _Weights, M: int, device):
+        D, A, dtype = p.D, p.A, p.w.dtype
+        self.x = torch.zeros(M, len(p.w), dtype=dtype, device=device)          # [M,R]
+        self.x[:, D+A] = 1
+        self.state, self.action = self.x[:, :D], self.x[:, D:D+A]
+        self.g, self.n = torch.empty(M, 3*D, dtype=dtype, device=device), torch.empty(M, D, device=device)
+        self.gates, (self.r, self.u, self.g_n) = self.g[:, :2*D], self.g.chunk(3, 1)
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #0ed13ab1
+def _step(
+    p: _Weights, s: _Scratch,
+    h: torch.Tensor,       # [M,D] states
+    action: torch.Tensor,  # [M,A] encoded actions
+) -> torch.Tensor:         # [M,D]
+    "A step of the GRU and its LayerNorm (@eq-gru)."
+    s.state.copy_(h); s.action.copy_(action)
+    torch.mm(s.x, p.w, out=s.g)                                                # all that depends on the state
+    s.gates.sigmoid_()                                                         # r, u
+    torch.addmm(p.b_n, action, p.w_n, out=s.n)                                 # V_n a + c_n
+    s.n.addcmul_(s.r, s.g_n).sigmoid_().mul_(2).sub_(1)                        # n
+    return F.layer_norm(torch.lerp(s.n, h, s.u.to(h.dtype)), *p.norm)          # h'
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #fdfd8937
 def _imagine(
     p: _Weights,
     z0: torch.Tensor,       # [M,D] starts
@@ -37,29 +66,30 @@ def _imagine(
     actions: torch.Tensor,  # [T,M,A] encoded actions
     reduce: str, distance: str,
 ) -> torch.Tensor:          # [M]
-    "Costs of M plans: for each step one product, a few kernels on the gates, one LayerNorm."
-    T, M, _ = actions.shape
-    D, A, dtype = p.D, p.A, p.w.dtype
-    x = torch.zeros(M, len(p.w), dtype=dtype, device=z0.device)          # [M, D+A+1+…]: state, action, one
-    x[:, D+A] = 1
-    state, action = x[:, :D], x[:, D:D+A]
-    state.copy_(z0)
-    h, n, g, total = z0, torch.empty_like(z0), torch.empty(M, 3*D, dtype=dtype, device=z0.device), z0.new_zeros(M)
-    gates, (r, u, g_n) = g[:, :2*D], g.chunk(3, 1)
-    for t in range(T):
-        action.copy_(actions[t])
-        torch.mm(x, p.w, out=g)                                          # all that depends on the state
-        gates.sigmoid_()
-        torch.addmm(p.b_n, actions[t], p.w_n, out=n)                     # the candidate's share of the action
-        n.addcmul_(r, g_n).sigmoid_().mul_(2).sub_(1)
-        h = F.layer_norm(torch.lerp(n, h, u.to(h.dtype)), *p.norm)
-        state.copy_(h)
-        if reduce == 'sum' or t == T-1:
-            d = torch.linalg.vector_norm(torch.sub(h, goal, out=n), dim=-1)
-            total += d.square_().div_(D) if distance == 'squared' else d
+    "Costs of M plans."
+    s, h, total = _Scratch(p, len(z0), z0.device), z0, z0.new_zeros(len(z0))
+    for t, action in enumerate(actions):
+        h = _step(p, s, h, action)
+        if reduce == 'sum' or t == len(actions) - 1:
+            d = torch.linalg.vector_norm(torch.sub(h, goal, out=s.n), dim=-1)
+            total += d.square_().div_(p.D) if distance == 'squared' else d
     return total
 
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #91e85a33
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #52110100
+def _blocks(jepa, actions: torch.Tensor, rows: int):
+    "Plans [E,N,T,A] in blocks of `rows`: whose plan each is [M], and its encoded actions [T,M,A]."
+    E, N = actions.shape[:2]
+    a = jepa.action_encoder(actions).float().flatten(0, 1).transpose(0, 1)     # [T,E·N,A]
+    owner = torch.arange(E, device=actions.device).repeat_interleave(N)        # [E·N]
+    return ((e, x.contiguous()) for e, x in zip(owner.split(rows), a.split(rows, 1)))
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #87dd38d8
+def _fits(jepa) -> bool:
+    "Is this the kind of model that the fast path was written for?"
+    p, norm = jepa.predictor, getattr(jepa.encoder, 'norm', None)
+    return isinstance(p, GRUPredictor) and len(p.cells) == 1 and isinstance(norm, nn.LayerNorm) and norm.elementwise_affine
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #3b1ed898
 def make_cost(
     jepa,                       # the world model
     z0: torch.Tensor,           # [E,D] where each episode is
@@ -70,21 +100,12 @@ def make_cost(
 ) -> Callable:                  # actions [E,N,T,A] -> costs [E,N]
     "`goal_cost` as a function of the plans alone, by the fastest path of the device."
     if not _fits(jepa): return lambda actions: goal_cost(jepa, z0, z_goal, actions, reduce, distance)
-    if z0.device.type != 'cpu': rows = 1 << 16
     with torch.inference_mode():
-        weights, start, goal = _Weights(jepa, amp_dtype(z0.device) or torch.float32), z0.float(), z_goal.float()
+        p, start, goal = _Weights(jepa, amp_dtype(z0.device) or torch.float32), z0.float(), z_goal.float()
 
     @torch.inference_mode()
     def cost(actions):
         _check_plans(z0, z_goal, actions, reduce)
-        E, N, T, _ = actions.shape
-        a = jepa.action_encoder(actions).float().flatten(0, 1).transpose(0, 1)     # [T,E·N,A]
-        owner = torch.arange(E, device=z0.device).repeat_interleave(N)             # [E·N]: whose plan is it?
-        parts = zip(owner.split(rows), a.split(rows, 1))
-        return torch.cat([_imagine(weights, start[e], goal[e], x.contiguous(), reduce, distance) for e, x in parts]).view(E, N)
+        parts = _blocks(jepa, actions, rows if z0.device.type == 'cpu' else 1 << 16)
+        return torch.cat([_imagine(p, start[e], goal[e], a, reduce, distance) for e, a in parts]).view(actions.shape[:2])
     return cost
-
-def _fits(jepa) -> bool:
-    "Is this the kind of model that the fast path was written for?"
-    p, norm = jepa.predictor, getattr(jepa.encoder, 'norm', None)
-    return isinstance(p, GRUPredictor) and len(p.cells) == 1 and isinstance(norm, nn.LayerNorm) and norm.elementwise_affine

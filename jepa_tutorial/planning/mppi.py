@@ -29,12 +29,8 @@ class MPPI(CEM):
         "Softmax of how much dearer than the cheapest each elite is."
         return torch.softmax((cost[:, :1] - cost)/self.temperature, 1)
 
-# %% ../../nbs/5_planning/17_mppi.ipynb #6d700678
+# %% ../../nbs/5_planning/17_mppi.ipynb #fa747d64
 PLANNERS = dict(cem=CEM, mppi=MPPI)
-
-def _plain(v):
-    "A YAML list as a tuple, and a list of one as its element."
-    return v if not hasattr(v, 'append') else v[0] if len(v) == 1 else tuple(v)
 
 def build_planner(
     cfg,       # settings: `planner`, which is 'cem' or 'mppi', and fields of its class
@@ -48,7 +44,12 @@ def build_planner(
         if k not in known: raise ValueError(f"unknown setting '{k}' for planner '{name}'; known: {', '.join(sorted(known))}")
     return kind(**cfg)
 
-# %% ../../nbs/5_planning/17_mppi.ipynb #5c428265
+# %% ../../nbs/5_planning/17_mppi.ipynb #3a8ace74
+def _plain(v):
+    "A YAML list as a tuple, and a list of one as its element."
+    return v if not hasattr(v, 'append') else v[0] if len(v) == 1 else tuple(v)
+
+# %% ../../nbs/5_planning/17_mppi.ipynb #5b80f6ca
 def load_planner(
     name_or_path: str,  # a shipped name such as 'plan_fast', or a YAML file of your own that names one as its base
     *overrides: str,    # 'iterations=4'
@@ -56,6 +57,7 @@ def load_planner(
     "The planner that a YAML file describes."
     return build_planner(load_config(name_or_path, *overrides))
 
+# %% ../../nbs/5_planning/17_mppi.ipynb #397f8fe1
 def published_planner() -> MPPI:
     "MPPI as published with EB-JEPA's action-conditioned example: no limit on actions, every plan from scratch."
     return MPPI(max_norm=None)

@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial test lab readme execute docs soak
+.PHONY: tutorial test lab readme execute docs soak browser
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -39,6 +39,11 @@ docs: .venv/.dev
 # training killed again and again must end where an undisturbed run ends; SOAK=100 for longer
 soak: .venv/.dev
 	SOAK=$(SOAK) $(BIN)/pytest -q -m soak
+
+# every control of the book, moved in JupyterLab; needs Chromium (CHROMIUM=path if it isn't found)
+browser: .venv/.dev .venv/.lab
+	$(BIN)/pip install -qq playwright
+	$(BIN)/pytest -q -m browser
 
 .venv/.library: $(SETTINGS)
 	@scripts/stage 'setup' scripts/setup

@@ -83,7 +83,7 @@ def episode_frames(
         out.append(rgb); been = np.maximum(been, as_mask(f))
     return out
 
-# %% ../nbs/7_tools/22_plotting.ipynb #6dd724db
+# %% ../nbs/7_tools/22_plotting.ipynb #f92317e5
 def save_gif(
     frames,        # list of uint8 [H,W,3]
     path,          # file to write
@@ -92,7 +92,7 @@ def save_gif(
 ) -> Path:
     "Write a looping GIF that rests a second on its last frame."
     ims = [PILImage.fromarray(np.asarray(f)).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.NEAREST) for f in frames]
-    ims = [im.quantize(64, method=PILImage.Quantize.MEDIANCUT, dither=PILImage.Dither.NONE) for im in ims]
+    ims = [im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE) for im in ims]
     ms = [int(1000/fps)]*(len(ims) - 1) + [1000]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     ims[0].save(path, save_all=True, append_images=ims[1:], duration=ms, loop=0, optimize=True)

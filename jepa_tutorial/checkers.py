@@ -935,11 +935,11 @@ def check_ranking(order):
     need(right == 6, f'{right} of 6 pairs are in the published order; was {order[0]} your worst? Read on, and see why.')
     return 'all six pairs, as published.'
 
-# %% ../nbs/7_tools/27_checkers.ipynb #d409b9d1
+# %% ../nbs/7_tools/27_checkers.ipynb #71abe895
 @checker
 def check_symptoms(symptoms):
     hints = {'variance': ('point', 'which loss alone forbids that all embeddings are equal?'),
-             'covariance': ('hill', 'its map is a smooth band in which distance ignores the wall.'),
+             'covariance': ('hill', 'its contours run on through the wall, and its door is far from everything.'),
              'time similarity': ('gravel', 'count the hollows in its landscape.'),
              'inverse dynamics': ('wall', 'think of random walls: what can a model look at that needs no action?')}
     for name, (want, hint) in hints.items():

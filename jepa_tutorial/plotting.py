@@ -129,14 +129,14 @@ def png(fig) -> bytes:
     buf = io.BytesIO(); fig.savefig(buf, format='png', bbox_inches='tight'); plt.close(fig)
     return buf.getvalue()
 
-# %% ../nbs/7_tools/22_plotting.ipynb #a0579af8
+# %% ../nbs/7_tools/22_plotting.ipynb #8a6e392a
 def hand(
     draw,        # draw(**values) -> Figure
     **controls,  # name=(low, high[, step]), [choices], True/False, 'text', or a widget such as `keys`
 ):
     "Controls in front of `draw`, for a live notebook; needs ipywidgets."
     import ipywidgets as w
-    view, shown = w.Image(format='png'), {}
+    view, shown = w.Image(format='png', layout=w.Layout(align_self='flex-start', max_width='100%')), {}
     def update(**values):
         if values != shown: view.value = png(draw(**values)); shown.clear(); shown.update(values)
     update.__signature__ = signature(draw).replace(parameters=[p for p in signature(draw).parameters.values() if p.name in controls or p.kind == p.VAR_KEYWORD])

@@ -9,14 +9,14 @@ __all__ = ['Hint', 'need', 'Verdict', 'checker', 'close', 'check_repeats', 'chec
            'check_touched', 'check_polar', 'check_published_factor', 'check_lazy', 'check_shrunk',
            'check_effective_rank', 'check_stop_targets', 'check_crossing', 'check_largest_gamma',
            'check_whole_covariance', 'check_ceiling', 'check_published_time', 'check_best_scale', 'check_growth',
-           'check_wall_only', 'check_blind_floor', 'check_distances', 'check_powers', 'check_balance', 'check_fighters',
-           'check_constant', 'check_linear', 'check_rank', 'check_flip', 'check_header', 'check_compare',
-           'check_equal_frames', 'check_shrink', 'check_lowest_prediction', 'check_parting', 'check_blink',
-           'check_culprit', 'check_local_minima', 'check_crow', 'check_disagree', 'check_refit', 'check_pits',
-           'check_budget', 'check_weights', 'check_free_energy', 'check_limits', 'check_temperature', 'check_episodes',
-           'check_perfect', 'check_stubborn', 'check_ranking', 'check_symptoms', 'check_differ', 'check_climb',
-           'check_tint', 'check_walk', 'check_planner_file', 'check_margin', 'check_exit_code', 'check_saved',
-           'check_speedup', 'check_intensity']
+           'check_wall_only', 'check_sighted_floor', 'check_distances', 'check_powers', 'check_balance',
+           'check_fighters', 'check_constant', 'check_linear', 'check_rank', 'check_flip', 'check_header',
+           'check_compare', 'check_equal_frames', 'check_shrink', 'check_lowest_prediction', 'check_parting',
+           'check_blink', 'check_culprit', 'check_local_minima', 'check_crow', 'check_disagree', 'check_refit',
+           'check_pits', 'check_budget', 'check_weights', 'check_free_energy', 'check_limits', 'check_temperature',
+           'check_episodes', 'check_perfect', 'check_stubborn', 'check_ranking', 'check_symptoms', 'check_differ',
+           'check_climb', 'check_tint', 'check_walk', 'check_planner_file', 'check_margin', 'check_exit_code',
+           'check_saved', 'check_speedup', 'check_intensity']
 
 # %% ../nbs/7_tools/27_checkers.ipynb #db70c116
 from functools import wraps
@@ -335,15 +335,19 @@ def check_published_factor(factor):
     close(got, [1., 4096., 30.], 'the factors for (K, D) = (1, 1), (8, 512), (3, 10)')
     return 'with 8 steps and 512 entries one loss is 4,096 times the other: compare recipes only after counting sums.'
 
-# %% ../nbs/7_tools/27_checkers.ipynb #85bc76c6
+# %% ../nbs/7_tools/27_checkers.ipynb #8afefb75
 @checker
 def check_lazy(loss, std, rank):
-    "Are these the loss, the spread and the effective rank of a constant encoder?"
-    need(loss == 0, f'the loss is not {loss}: prediction and target are both c, what is their difference?')
-    need(std == 0, f'the standard deviation is not {std}: how far is each embedding from the mean of all?')
-    need(rank != 0, 'the rank is not 0: the rows are all c, and c points in one direction.')
-    close(rank, 1, 'the effective rank', rtol=1e-3)
-    return 'a perfect loss, no spread, one direction. You would recognise it.'
+    "Are these the loss, the spread and the effective rank of an encoder that answers c or −c, when all predictions are c = (1, ..., 1)?"
+    need(loss != 0, 'the loss is not 0: half of the targets are −c, and no prediction is.')
+    need(loss != 4, 'the loss is not 4: that is what a missed target costs; how many are missed?')
+    close(loss, 2, 'the loss', rtol=1e-2)
+    need(std != 0, 'the standard deviation is not 0: the embeddings are not all equal. How far is each from the mean of all?')
+    need(std != 2, 'the standard deviation is not 2: c and −c differ by 2 in each dimension, but how far is each from their mean?')
+    close(std, 1, 'the standard deviation', rtol=1e-2)
+    need(rank != 2, 'the rank is not 2: c and −c are two points, but they lie on one line through the origin.')
+    close(rank, 1, 'the effective rank', rtol=1e-2)
+    return 'a healthy spread in every dimension, and all of it one direction. Only the rank tells.'
 
 # %% ../nbs/7_tools/27_checkers.ipynb #5d20de52
 def _number(v):
@@ -503,17 +507,18 @@ def check_wall_only(wall_only):
     close(z, see(dark), 'the embedding', atol=1e-3)
     return 'blind to the dot, and every loss so far approves.'
 
-# %% ../nbs/7_tools/27_checkers.ipynb #264045b1
+# %% ../nbs/7_tools/27_checkers.ipynb #ca1a5b6d
 @checker
-def check_blind_floor(blind_floor):
-    "Is `blind_floor(actions)` the smallest loss of a constant guess?"
-    a = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0)) + torch.tensor([1., -.5])
-    got, used = blind_floor(a), a[:, :-1]
-    need(not _same_number(got, a.var((0, 1), correction=0).mean()), 'the last action of each clip leads out of the picture; leave it out.')
-    need(not _same_number(got, used.var((0, 1)).mean()), 'you divided by n − 1; the mean of the squared errors divides by n.')
-    need(not _same_number(got, used.square().mean()), 'that is the loss of guessing zero; a better constant exists.')
-    close(got, (used - used.mean((0, 1))).square().mean(), 'the floor')
-    return 'no encoder that is blind to the dot gets below this, on films it does not know.'
+def check_sighted_floor(sighted_floor):
+    "Is `sighted_floor(actions, blocked)` the smallest loss of a guesser that sees only how the dot moved?"
+    g = torch.Generator().manual_seed(0)
+    a, blocked = torch.randn(3, 9, 2, generator=g) + torch.tensor([1., -.5]), torch.rand(3, 8, generator=g) < .4
+    got, lost, share = sighted_floor(a, blocked), a[:, :-1][blocked], blocked.float().mean()
+    need(not _same_number(got, lost.var(0, correction=0).mean()), 'you took the mean over the blocked steps alone; the loss counts the free ones too, each as zero.')
+    need(not _same_number(got, share*lost.var(0).mean()), 'you divided by n − 1; the mean of the squared errors divides by n.')
+    need(not _same_number(got, share*lost.square().mean()), 'that is the loss of guessing zero for a blocked step; a better constant exists.')
+    close(got, share*lost.var(0, correction=0).mean(), 'the floor')
+    return 'to get below this, one must see where the dot stands, not only how it moved.'
 
 # %% ../nbs/7_tools/27_checkers.ipynb #9f36d45a
 @checker

@@ -9,16 +9,15 @@ import torch
 # %% auto #0
 __all__ = ['goal_distance', 'goal_cost']
 
-# %% ../../nbs/5_planning/15_cost.ipynb #24f8ecf0
+# %% ../../nbs/5_planning/15_cost.ipynb #1cd8a853
 def goal_distance(
     z: torch.Tensor,            # [...,D] embeddings
     z_goal: torch.Tensor,       # [...,D] the goal's embedding, broadcast against z
     distance: str = 'squared',  # 'squared': mean over D of the squared difference; 'plain': Euclidean length
 ) -> torch.Tensor:              # [...]
     "How far embeddings are from the goal's (@eq-distance)."
-    if distance == 'squared': return (z - z_goal).square().mean(-1)
-    if distance == 'plain': return torch.linalg.vector_norm(z - z_goal, dim=-1)
-    raise ValueError(f"distance='{distance}' must be 'squared' or 'plain'")
+    if distance not in ('squared', 'plain'): raise ValueError(f"distance='{distance}' must be 'squared' or 'plain'")
+    return (z - z_goal).square().mean(-1) if distance == 'squared' else torch.linalg.vector_norm(z - z_goal, dim=-1)
 
 # %% ../../nbs/5_planning/15_cost.ipynb #61a8779f
 def goal_cost(

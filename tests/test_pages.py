@@ -91,6 +91,8 @@ def test_every_page_can_be_processed_for_the_site():
             for o in c.get('outputs', []):
                 assert o['output_type'] != 'error', f"{name}: {o.get('ename')}: {o.get('evalue')}"
         assert not any(re.search(r'^#\|\s*hide\b', ''.join(c['source']), flags=re.M) for c in nb['cells']), f'{name} still has hidden cells'
+        text = ' '.join(''.join(c['source']) + json.dumps(c.get('outputs', [])) for c in nb['cells'] if c['cell_type'] == 'markdown' or c.get('outputs'))
+        assert not re.search(r'<script|<iframe|<progress', text), f'{name} shows HTML that needs a script'
 
 # what a chapter owes its reader
 

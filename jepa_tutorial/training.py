@@ -306,10 +306,10 @@ def train(
         _save(learner, rows, folder)
     return _finish(learner, rows, folder)
 
-# %% ../nbs/4_training/13_training.ipynb #7a5c2b35
+# %% ../nbs/4_training/13_training.ipynb #cf6aaa87
 def history(
     card: dict,  # the card of a trained model
-    key: str,    # 'prediction', 'probe', 'unroll_error', …
+    key: str,    # 'prediction', 'probe', 'unroll_8', …
 ) -> tuple:      # steps, values
     "One curve out of a model's card."
     rows = [r for r in card['history'] if key in r]

@@ -30,6 +30,11 @@ def test_figures_are_described(name):
             missing = {'label', 'fig-cap', 'fig-alt'} - directives(source)
             assert not missing, f'cell {i} shows a picture without {sorted(missing)}'
 
+@each_page
+def test_no_widget_state_is_stored(name):
+    "The site would load a script from another host to show it."
+    assert 'widgets' not in pages[name]['metadata']
+
 def lone_python(source): return '\n'.join('' if l.lstrip().startswith(('%', '!')) else l for l in source.split('\n'))
 
 @each_page

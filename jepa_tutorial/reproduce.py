@@ -12,7 +12,7 @@ from .checkpoints import load_trained
 from .core import PACKAGE, load_config, rng
 from .planning.episodes import Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 from .planning.mppi import load_planner
-from .training import _write_atomic, train
+from .training import _device_name, _write_atomic, train
 from .two_rooms import Layout
 
 # %% auto #0
@@ -175,16 +175,10 @@ def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=
     planner, path = load_planner(*PLANNERS[row.planner]), result_path(row, out, final)
     act = lambda part, i: run_episodes(trained.jepa, part, planner, 200, row.contact, rng(i, dev))
     got = evaluate(act, tasks, Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl', check, 20 if dev.type == 'cpu' else n)
-    result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=_where(dev), **provenance(trained.card))
+    result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=_device_name(dev), **provenance(trained.card))
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_atomic(path, (json.dumps(result, indent=1) + '\n').encode())
     return result
-
-# %% ../nbs/7_tools/24_reproduce.ipynb #d6545d38
-def _where(dev) -> str:
-    "The machine that planned."
-    from jepa_tutorial.training import _device_name
-    return _device_name(dev)
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #33256c5b
 def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop') -> list[dict]:

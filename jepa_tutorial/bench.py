@@ -5,17 +5,19 @@
 # %% ../nbs/7_tools/25_bench.ipynb #c8669d78
 from __future__ import annotations
 import datetime, math, os, platform, resource, subprocess, sys, time
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, NamedTuple
 import torch
-from .core import amp_dtype, load_config, rng
+from .core import amp_dtype, autocast, load_config, rng
 from .encoder import ImpalaEncoder
 from .jepa import JEPA
 from .planning.cost import goal_cost
 from .planning.episodes import run_episodes, sample_tasks
 from .planning.fast import make_cost
-from .planning.mppi import MPPI, fast_planner
+from .planning.mppi import MPPI, fast_planner, published_planner
 from .predictor import GRUPredictor
+from .reproduce import commit
 from .training import Learner, train_step
 from .trajectories import Clip, TrajectoryConfig, sample_clips
 from .two_rooms import Layout, Rooms, move, render, sample_layouts
@@ -23,7 +25,7 @@ from .two_rooms import Layout, Rooms, move, render, sample_layouts
 # %% auto #0
 __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'plain_cost', 'Case', 'seconds', 'median', 'compare',
            'data_case', 'training_case', 'model_of', 'task_pictures', 'plan_case', 'episodes_case', 'ceiling',
-           'operations', 'import_seconds', 'machine', 'report', 'report_table']
+           'operations', 'dependent_steps', 'episode_costs', 'import_seconds', 'machine', 'report', 'report_table']
 
 # %% ../nbs/7_tools/25_bench.ipynb #0288d8e6
 def plain_clip(cfg: TrajectoryConfig, generator, rooms=Rooms()) -> tuple:
@@ -54,8 +56,9 @@ def plain_clips(n: int, cfg: TrajectoryConfig = TrajectoryConfig()) -> Clip:
 # %% ../nbs/7_tools/25_bench.ipynb #8d1d2bcb
 def plain_step(learner: Learner, clip: Clip):
     "A training step that calls the encoder once for every frame."
-    z = torch.cat([learner.jepa.encode(clip.obs[:, t:t+1]) for t in range(clip.obs.shape[1])], 1)
-    total, _ = learner.objective.terms(learner.jepa, z, clip.action)
+    with autocast(learner.device):
+        z = torch.cat([learner.jepa.encode(clip.obs[:, t:t+1]) for t in range(clip.obs.shape[1])], 1)
+        total, _ = learner.objective.terms(learner.jepa, z, clip.action)
     total.backward()
     for part in (learner.jepa.encoder, learner.jepa.predictor): torch.nn.utils.clip_grad_norm_(part.parameters(), learner.cfg.optim.clip)
     learner.optimizer.step(); learner.optimizer.zero_grad()
@@ -115,8 +118,8 @@ def training_case(dev, scale: float = 1.) -> Case:
     batch = max(8, round((64 if dev.type == 'cpu' else 384)*scale))
     small = [] if scale >= 1 else ['model.dim=32', 'model.channels=[4,4,4]']
     learner = Learner(load_config('random_wall', f'optim.batch={batch}', *small), dev)
-    def plain(): plain_step(learner, Clip(*(v.to(dev) for v in plain_clips(batch//8)[:3]), None))
-    return Case('training, data included', 'frames/s', plain, lambda: train_step(learner), batch//8*17, batch*17)
+    def plain(): plain_step(learner, Clip(*(v.to(dev) for v in plain_clips(batch)[:3]), None))
+    return Case('training, data included', 'frames/s', plain, lambda: train_step(learner), batch*17, batch*17)
 
 # %% ../nbs/7_tools/25_bench.ipynb #3058606b
 def model_of(dev, scale: float = 1.) -> JEPA:
@@ -161,6 +164,29 @@ def ceiling(dev, n: int = 512, D: int = 512, repeats: int = 5) -> float:
 
 def operations(N=200, T=90, D=512, A=2) -> int: return 2*N*T*(D + A)*3*D   # of one iteration, @eq-operations
 
+# %% ../nbs/7_tools/25_bench.ipynb #b896f6d0
+def dependent_steps(planner, steps: int = 200) -> int:
+    "Predictor steps, one after another, in an episode of so many actions."
+    first = planner.first_iterations if planner.first_iterations else planner.iterations
+    again = planner.iterations if planner.warm_start else first
+    return sum((again if t else first)*min(planner.horizon, steps - t) for t in range(0, steps, planner.execute))
+
+# %% ../nbs/7_tools/25_bench.ipynb #1f079271
+def episode_costs(dev, numbers=(1, 20, 200), scale: float = 1., repeats: int = 3) -> list[dict]:
+    "Seconds per plan (of all episodes together) and per episode, for batches of episodes, in published and in fast mode."
+    from jepa_tutorial.checkpoints import load_pretrained
+    quick, rows, T = load_pretrained('quick', dev).jepa, [], max(2, round(15*scale))
+    for mode, planner, jepa in (('published', published_planner(), model_of(dev, scale)), ('fast', fast_planner(), quick)):
+        for E in numbers:
+            now, then = task_pictures(E, dev)
+            cost = make_cost(jepa, jepa.encode(now), jepa.encode(then), planner.reduce, planner.distance)
+            run = lambda: replace(planner, iterations=2, first_iterations=None).plan(cost, rng(0, dev), E, T)
+            run()
+            step = median(sorted(seconds(run) for _ in range(repeats)))/(2*T)
+            per_plan = step*planner.iterations*planner.horizon
+            rows.append(dict(mode=mode, episodes=E, step=step, plan=per_plan, episode=step*dependent_steps(planner)/E))
+    return rows
+
 # %% ../nbs/7_tools/25_bench.ipynb #5dbdf92b
 def import_seconds(module: str, repeats: int = 3) -> float:
     "Median time for a new Python to import `module`."
@@ -176,12 +202,13 @@ def machine(dev) -> dict:
                 precision=str(amp_dtype(dev) or torch.float32).removeprefix('torch.'), date=datetime.date.today().isoformat())
 
 # %% ../nbs/7_tools/25_bench.ipynb #4b23e851
-def report(dev, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lambda r: None) -> dict:
+def report(dev, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lambda r: None, numbers=(1, 20, 200)) -> dict:
     "Measure, and put everything together; `say` hears each case when it is done."
     results = []
     for name in names: results.append(dict(compare(CASES[name](dev, scale), repeats), case=name)); say(results[-1])
+    batches = episode_costs(dev, numbers, scale, repeats) if 'episodes' in names else []
     memory = torch.cuda.max_memory_allocated() if dev.type == 'cuda' else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
-    return dict(cases=results, ceiling=ceiling(dev), operations=operations(), peak_memory=memory,
+    return dict(cases=results, batches=batches, commit=commit(), ceiling=ceiling(dev), operations=operations(), peak_memory=memory,
                 import_torch=import_seconds('torch'), import_planner=import_seconds('jepa_tutorial.planning.fast'), **machine(dev))
 
 # %% ../nbs/7_tools/25_bench.ipynb #2b63f0de
@@ -194,4 +221,6 @@ def report_table(r: dict, baseline: dict = None) -> str:
     for c in r['cases']:
         if c['case'] == 'plan': lines.append(f"the fast iteration reaches {r['operations']/c['fast']/r['ceiling']:.0%} of {r['ceiling']/1e9:,.0f} billion operations per second")
         if c['case'] == 'training': lines.append(f"the full recipe, 3,120 steps of 384 × 17 frames, would take {3120*384*17/c['fast']/3600:.1f} hours at this rate (computed)")
+    for b in r.get('batches', []):
+        lines.append(f"{b['mode']} mode, {b['episodes']:>3} episodes together: {1000*b['plan']:8,.0f} ms a plan, {b['episode']:9,.2f} s an episode (computed from {1e6*b['step']:,.0f} µs a step)")
     return '\n'.join(lines + [f"import: planner {r['import_planner']:.2f} s, torch alone {r['import_torch']:.2f} s; peak memory {r['peak_memory']/2**30:.1f} GiB; {r['gpu'] or r['cpu']}, torch {r['torch']}, {r['precision']}"])

@@ -5,14 +5,17 @@
 # %% ../nbs/1_world/00_core.ipynb #64d5591b
 from __future__ import annotations
 import contextlib, difflib, os, random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
 
 # %% auto #0
-__all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'rng', 'seed_all', 'load_config', 'Normalizer']
+__all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'constant', 'Recorded', 'records', 'rng',
+           'seed_all', 'load_config', 'Normalizer']
 
 # %% ../nbs/1_world/00_core.ipynb #2530d53e
 def device() -> torch.device:
@@ -37,6 +40,45 @@ def autocast(device: torch.device | str):
     "A context in which matrix products run in `amp_dtype(device)`; changes nothing where that is None."
     dtype = amp_dtype(device)
     return torch.autocast(torch.device(device).type, dtype=dtype) if dtype else contextlib.nullcontext()
+
+# %% ../nbs/1_world/00_core.ipynb #df63a3df
+@lru_cache(maxsize=256)
+def constant(
+    values: tuple,                       # numbers
+    device: torch.device,                # where they are needed
+    dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:                       # [n]; shared by everybody who asks, so never change it
+    "Numbers as a tensor, made once for each device."
+    with torch.inference_mode(False): return torch.tensor(values, device=device, dtype=dtype)
+
+# %% ../nbs/1_world/00_core.ipynb #e4d18b5f
+class Recorded:
+    "A function of tensors on a GPU, recorded at its first call and replayed from then on."
+    def __init__(self, fn: Callable):   # always the same shapes, and nothing for Python to decide on the way
+        self.fn, self.graph = fn, None
+
+    def __call__(self, *inputs):        # tensors; what is returned is overwritten by the next call
+        if self.graph is None: self.record(inputs)
+        for own, x in zip(self.inputs, inputs): own.copy_(x)
+        self.graph.replay()
+        return self.outputs
+
+# %% ../nbs/1_world/00_core.ipynb #6c7f464d
+@patch
+def record(self: Recorded, inputs, rehearsals: int = 3):
+    "Rehearse, and record one call."
+    self.inputs, side = [x.clone() for x in inputs], torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(rehearsals): self.fn(*self.inputs)
+    torch.cuda.current_stream().wait_stream(side)
+    self.graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(self.graph): self.outputs = self.fn(*self.inputs)
+
+# %% ../nbs/1_world/00_core.ipynb #df68b59b
+def records(device: torch.device | str) -> bool:
+    "Can, and may, functions on this device be recorded?"
+    return torch.device(device).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
 
 # %% ../nbs/1_world/00_core.ipynb #2a3be410
 def rng(
@@ -152,7 +194,7 @@ def obs(self:Normalizer,
     "Each image and channel to [0, 1] by its own range, then standardised (@eq-normalise)."
     x = images.float()
     low, high = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
-    mean, std = (x.new_tensor(v)[:, None, None] for v in (self.obs_mean, self.obs_std))
+    mean, std = (constant(v, x.device)[:, None, None] for v in (self.obs_mean, self.obs_std))
     scale = 1 / ((high - low).clamp_min(1e-6) * std)
     return torch.addcmul(-low*scale - mean/std, x, scale)
 
@@ -162,7 +204,7 @@ def position(self:Normalizer,
     xy: torch.Tensor,  # [...,2] pixels
 ) -> torch.Tensor:     # [...,2] standardised
     "Positions as numbers around zero."
-    return (xy - xy.new_tensor(self.position_mean)) / xy.new_tensor(self.position_std)
+    return (xy - constant(self.position_mean, xy.device, xy.dtype)) / constant(self.position_std, xy.device, xy.dtype)
 
 # %% ../nbs/1_world/00_core.ipynb #b5da4bfe
 @patch
@@ -170,4 +212,4 @@ def inverse_position(self:Normalizer,
     p: torch.Tensor,  # [...,2] standardised
 ) -> torch.Tensor:    # [...,2] pixels
     "Undo `position`."
-    return p * p.new_tensor(self.position_std) + p.new_tensor(self.position_mean)
+    return p * constant(self.position_std, p.device, p.dtype) + constant(self.position_mean, p.device, p.dtype)

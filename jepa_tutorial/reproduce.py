@@ -18,7 +18,8 @@ from .two_rooms import Layout
 # %% auto #0
 __all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'save_tasks',
            'load_tasks', 'Row', 'settings', 'queue', 'TimeIsUp', 'deadline', 'train_row', 'outcomes', 'evaluate',
-           'summary', 'provenance', 'result_path', 'make_row', 'baselines', 'load_results', 'table', 'work', 'matching']
+           'summary', 'commit', 'provenance', 'result_path', 'make_row', 'baselines', 'load_results', 'table', 'work',
+           'matching']
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
@@ -153,13 +154,15 @@ def summary(outcomes: list, seconds: float) -> dict:
                 seconds_per_episode=seconds/len(final), failed=(final >= 4.5).nonzero().flatten().tolist())
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #80d6badf
+def commit() -> str | None:
+    "The version of the code, if it lies in a clone."
+    try: return subprocess.run(['git', 'rev-parse', '--short=12', 'HEAD'], cwd=PACKAGE, capture_output=True, text=True).stdout.strip() or None
+    except OSError: return None
+
 def provenance(card: dict) -> dict:
     "Where a number comes from."
-    git = lambda *a: subprocess.run(['git', *a], cwd=PACKAGE, capture_output=True, text=True).stdout.strip()
-    try: commit = git('rev-parse', '--short=12', 'HEAD')
-    except OSError: commit = ''
     config = json.dumps(card['config'], sort_keys=True)
-    return dict(commit=commit or None, config=hashlib.sha256(config.encode()).hexdigest()[:12], frames=card['frames'], train_seconds=card['seconds'],
+    return dict(commit=commit(), config=hashlib.sha256(config.encode()).hexdigest()[:12], frames=card['frames'], train_seconds=card['seconds'],
                 trained_on=card['device'], torch=torch.__version__, date=datetime.date.today().isoformat())
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #9b2d03ab

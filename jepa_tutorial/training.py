@@ -10,7 +10,7 @@ from typing import Callable, NamedTuple
 import torch
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
-from .core import device as best_device, autocast, rng
+from .core import Recorded, autocast, device as best_device, records, rng
 from .trajectories import Clip, TrajectoryConfig, sample_clips
 from .jepa import build_jepa
 from .losses.objective import Objective, Projector
@@ -62,6 +62,7 @@ class Learner:
         self._build_optimizers()
         self.data, self.generator = TrajectoryConfig(**cfg.data), rng(cfg.seed, self.device)
         self.step, self.seconds, self.data_seconds = 0, 0., 0.
+        self.recorded = Recorded(self._climb) if records(self.device) else None   # see `gradients`
 
 # %% ../nbs/4_training/13_training.ipynb #cd94b90a
 @patch
@@ -82,8 +83,9 @@ def _build_optimizers(self:Learner):
     o, dreamer = self.cfg.optim, list(self.jepa.predictor.parameters())
     others = [p for p in [*self.jepa.parameters(), *self.objective.parameters()] if all(p is not q for q in dreamer)]
     groups = [dict(params=others, scale=1.), dict(params=dreamer, scale=o.predictor_scale)]
-    self.optimizer = torch.optim.AdamW(groups, lr=o.lr, weight_decay=o.weight_decay)
-    self.probe_optimizer = torch.optim.AdamW(self.probe.parameters(), lr=1e-3)
+    fused = self.device.type == 'cuda'                                      # one kernel for all parameters
+    self.optimizer = torch.optim.AdamW(groups, lr=o.lr, weight_decay=o.weight_decay, fused=fused)
+    self.probe_optimizer = torch.optim.AdamW(self.probe.parameters(), lr=1e-3, fused=fused)
 
 # %% ../nbs/4_training/13_training.ipynb #a358f2b1
 @patch(as_prop=True)
@@ -119,16 +121,36 @@ def descend(self:Learner):
     o = self.cfg.optim
     for group in self.optimizer.param_groups: group['lr'] = group['scale']*learning_rate(self.step, self.total_steps, o)
     for part in (self.jepa.encoder, self.jepa.predictor): torch.nn.utils.clip_grad_norm_(part.parameters(), o.clip)
-    for opt in (self.optimizer, self.probe_optimizer): opt.step(); opt.zero_grad()
+    for opt in (self.optimizer, self.probe_optimizer): opt.step(); opt.zero_grad(set_to_none=not self.recorded)
     self.step += 1
+
+# %% ../nbs/4_training/13_training.ipynb #cb51ef52
+@patch
+def _climb(self:Learner, obs, action, position) -> dict:   # tensors of a batch
+    loss, values = self.loss(Clip(obs, action, position, None))
+    loss.backward()
+    return values
+
+@patch
+def gradients(self:Learner, clip: Clip) -> dict:   # name -> detached scalar, as in `loss`
+    "Add the gradients of the loss on a batch to the parameters'."
+    if not self.recorded: return self._climb(*clip[:3])
+    if not self.recorded.graph: self._rehearse(clip)
+    return self.recorded(*clip[:3])
+
+# %% ../nbs/4_training/13_training.ipynb #a651c2f7
+@patch
+def _rehearse(self:Learner, clip: Clip):
+    "Record the gradients' computation, and clear what the rehearsal added to them."
+    self.recorded.record(clip[:3])
+    for opt in (self.optimizer, self.probe_optimizer): opt.zero_grad(set_to_none=False)
 
 # %% ../nbs/4_training/13_training.ipynb #b656b94c
 def train_step(
     learner: Learner,
 ) -> dict:   # name -> scalar tensor on the device: the objective's parts, `total`, `probe`
     "Draw a batch and improve model and probe once."
-    loss, values = learner.loss(learner.draw())
-    loss.backward()
+    values = learner.gradients(learner.draw())
     learner.descend()
     return values
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 import torch
-from .core import device as best_device
+from .core import constant, device as best_device
 from .two_rooms import Layout, Rooms, door_middle, is_blocked, render, sample_free, sample_layouts
 
 # %% auto #0
@@ -175,8 +175,8 @@ def sample_near_door(
 # %% ../nbs/1_world/02_trajectories.ipynb #4c716f6a
 def _kinds(n, cfg, generator, device, clips):
     "Which walks start near the door, which are built, which of those pass it within the clip; and the step at which they pass."
-    share = torch.tensor([[cfg.door_start*clips], [cfg.crossing], [cfg.door_centred*clips]], device=device)
-    near, built, centred = torch.rand(3, n, generator=generator, device=device) < share
+    share = constant((cfg.door_start*clips, cfg.crossing, cfg.door_centred*clips), device)
+    near, built, centred = torch.rand(3, n, generator=generator, device=device) < share[:, None]
     built = built & ~near; centred = built & centred
     when = torch.randint(cfg.steps, (n,), generator=generator, device=device)
     margin = cfg.clip//4

@@ -47,13 +47,13 @@ def test_cem_deviation_divides_by_one_less_than_the_elites(published):
 def test_one_iteration_returns_what_was_published(published):
     "With the published noise as the only sample, a whole plan gives the published answer."
     class Replay(CEM):
-        def propose(self, mean, std, generator, elites=None): return limit_norm(std[:, None]*plans(published, 'noise'), self.max_norm)
+        def propose(self, mean, std, noise, elites=None): return limit_norm(std[:, None]*plans(published, 'noise'), self.max_norm)
     plan = Replay(iterations=1).plan(lambda a: published['cost'][None], rng(0), horizon=5)
     torch.testing.assert_close(plan.actions[0], published['cem_returned_actions'], rtol=1e-5, atol=2e-6)
 
 def test_mppi_returns_one_of_the_elites(published):
     class Replay(MPPI):
-        def propose(self, mean, std, generator, elites=None): return std[:, None]*plans(published, 'noise')
+        def propose(self, mean, std, noise, elites=None): return std[:, None]*plans(published, 'noise')
     plan = Replay(iterations=1, max_norm=None).plan(lambda a: published['cost'][None], rng(0), horizon=5)
     elites = plans(published, 'mppi_actions')[0, published['mppi_elite_idx']]
     assert (elites - plan.actions).flatten(1).abs().amax(1).min() < 1e-6

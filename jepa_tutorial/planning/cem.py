@@ -5,12 +5,13 @@
 # %% ../../nbs/5_planning/16_cem.ipynb #542c3335
 from __future__ import annotations
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable, NamedTuple
 import torch
 from fastcore.basics import patch
 
 # %% auto #0
-__all__ = ['limit_norm', 'CEM', 'Update', 'smooth_noise', 'Plan']
+__all__ = ['limit_norm', 'CEM', 'Update', 'smooth_noise', 'Plan', 'Step']
 
 # %% ../../nbs/5_planning/16_cem.ipynb #c966aa7b
 def limit_norm(
@@ -135,12 +136,11 @@ def _elsewhere(self: CEM,
 @patch
 def propose(self: CEM,
     mean: torch.Tensor, std: torch.Tensor,  # [E,T,A] each
-    generator: torch.Generator,             # source of chance
+    noise: torch.Tensor,                    # [E,N,T,A] white noise
     elites: torch.Tensor | None = None,     # [E,keep,T,A] to be tried again
 ) -> torch.Tensor:                          # [E,N,T,A]
     "The plans that one iteration tries (@eq-sample)."
-    n = self.num_samples//self.restarts
-    noise = torch.randn(len(mean), n, *mean.shape[1:], generator=generator, device=generator.device)
+    n = noise.shape[1]
     far, near = noise.split([round(self.fresh*n), n - round(self.fresh*n)], 1)
     near = mean[:, None] + std[:, None]*(smooth_noise(near, self.smooth) if self.smooth else near)
     again = [mean[:, None]]*bool(self.keep) + ([] if elites is None else [elites])
@@ -155,6 +155,22 @@ class Plan(NamedTuple):
     history: list          # one dict for each iteration, when asked for
 
 # %% ../../nbs/5_planning/16_cem.ipynb #78234aad
+class Step(NamedTuple):
+    "One iteration of a search; with R restarts, E counts every one of them."
+    actions: torch.Tensor  # [E,N,T,A] what was tried
+    cost: torch.Tensor     # [E,N] what it cost
+    update: Update         # what was learned
+    elites: torch.Tensor   # [E,keep,T,A] to be tried again
+
+@patch
+def iterate(self: CEM, cost: Callable, noise, mean, std, elites=None) -> Step:
+    "Try, compare, learn."
+    actions = self.propose(mean, std, noise, elites)
+    c = cost(actions.unflatten(0, (-1, self.restarts)).flatten(1, 2)).reshape(actions.shape[:2])   # restarts share an episode
+    update = self.update(actions, c)
+    return Step(actions, c, update, _take(actions, update.elites[:, :self.keep]))
+
+# %% ../../nbs/5_planning/16_cem.ipynb #8a57231f
 @patch
 @torch.no_grad()
 def plan(self: CEM,
@@ -166,15 +182,15 @@ def plan(self: CEM,
     history: bool = False,             # keep each iteration's samples, cost, elites, weights, mean, std, best?
 ) -> Plan:
     "Search for cheap action sequences."
-    E, T, log, elites = episodes, horizon or self.horizon, [], None
-    mean, std = self._start(E, T, init, generator.device)                          # [E·R,T,A] with R restarts
+    E, R, log, again, dev = episodes, self.restarts, [], (), generator.device
+    mean, std = self._start(E, horizon or self.horizon, init, dev)                 # [E·R,T,A] with R restarts
+    iterate = partial(cost.iterate, self) if hasattr(cost, 'iterate') else partial(self.iterate, cost)
     for _ in range(self.first_iterations if init is None and self.first_iterations else self.iterations):
-        actions = self.propose(mean, std, generator, elites)                       # [E·R,N/R,T,A]
-        c = cost(actions.reshape(E, -1, T, self.action_dim)).reshape(len(mean), -1)
-        step = self.update(actions, c)
-        mean, std, elites = step.mean, step.std, _take(actions, step.elites[:, :self.keep])
-        if history: log.append(_record(actions, c, step, E))
-    return Plan(*self._result(actions, c, step, E, generator), log)
+        noise = torch.randn(E*R, self.num_samples//R, *mean.shape[1:], generator=generator, device=dev)
+        step = iterate(noise, mean, std, *again)
+        mean, std, again = step.update.mean, step.update.std, (step.elites,)
+        if history: log.append(_record(step, E))
+    return Plan(*self._result(step, E, generator), log)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #e4e49bd8
 @patch
@@ -191,15 +207,16 @@ def _start(self: CEM, E, T, init, device):
 
 # %% ../../nbs/5_planning/16_cem.ipynb #6463719f
 @patch
-def _result(self: CEM, actions, cost, step, E, generator):
+def _result(self: CEM, step, E, generator):
     "Actions, mean and deviation of the cheapest of the R searches, [E,T,A] each."
-    if self.pick == 'mean': out = step.mean
+    actions, cost, up, _ = step
+    if self.pick == 'mean': out = up.mean
     else:
-        k = torch.zeros_like(step.elites[:, :1]) if self.pick == 'best' else torch.multinomial(step.weights, 1, generator=generator)
-        out = _take(actions, step.elites.gather(1, k))[:, 0]
+        k = torch.zeros_like(up.elites[:, :1]) if self.pick == 'best' else torch.multinomial(up.weights, 1, generator=generator)
+        out = _take(actions, up.elites.gather(1, k))[:, 0]
     winner = cost.nan_to_num(nan=torch.inf).amin(1).view(E, -1).argmin(1)
     winner = winner + torch.arange(E, device=winner.device)*self.restarts
-    return out[winner], step.mean[winner], step.std[winner]
+    return out[winner], up.mean[winner], up.std[winner]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #887809f2
 @patch
@@ -208,9 +225,10 @@ def shift(self: CEM, plan: Plan, steps: int):
     return (plan.actions if self.pick == 'best' else plan.mean)[:, steps:]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8b448896
-def _record(actions, cost, step, E):
+def _record(step, E):
     "What a picture of one iteration needs, on the CPU; the searches of one episode lie side by side."
+    actions, cost, up, _ = step
     join = lambda x: x.unflatten(0, (E, -1)).flatten(1, 2).cpu()
     first = lambda x: x.unflatten(0, (E, -1))[:, 0].cpu()
-    return dict(mean=first(step.mean), std=first(step.std), samples=join(actions), cost=join(cost),
-                elites=join(_take(actions, step.elites)), weights=join(step.weights), best=join(cost).amin(1))
+    return dict(mean=first(up.mean), std=first(up.std), samples=join(actions), cost=join(cost),
+                elites=join(_take(actions, up.elites)), weights=join(up.weights), best=join(cost).amin(1))

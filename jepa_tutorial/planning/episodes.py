@@ -112,7 +112,7 @@ class Agent:
         goal_image: torch.Tensor,  # uint8 [E,C,H,W]
     ):
         self.jepa, self.planner, self.plan = jepa, planner, None
-        self.z_goal = self.see(goal_image)
+        self.z_goal, self.cost = self.see(goal_image), None
 
     def __call__(self, position, tasks, left, generator, rooms):
         return self.act(render(position, tasks.layout, rooms), left, generator)
@@ -127,9 +127,11 @@ def see(self: Agent, image): return self.jepa.encode(image)            # [E,C,H,
 def act(self: Agent, image, left, generator):
     "The next actions [E,k,A] for what is seen [E,C,H,W] with `left` steps to go."
     p, horizon = self.planner, min(self.planner.horizon, left)
-    cost = make_cost(self.jepa, self.see(image), self.z_goal, p.reduce, p.distance)
+    z = self.see(image)
+    if self.cost is None: self.cost = make_cost(self.jepa, z, self.z_goal, p.reduce, p.distance)
+    self.cost.start.copy_(z)
     init = p.shift(self.plan, p.execute) if p.warm_start and self.plan else None
-    self.plan = p.plan(cost, generator, len(image), horizon, init)
+    self.plan = p.plan(self.cost, generator, len(image), horizon, init)
     return self.plan.actions[:, :min(p.execute, horizon)]
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #b7fd6039

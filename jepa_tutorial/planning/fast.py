@@ -4,14 +4,17 @@
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #9a33d9d0
 from __future__ import annotations
+import warnings
+from functools import lru_cache, partial
 from typing import Callable
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import amp_dtype
+from ..core import Recorded, amp_dtype, records
+from .cem import CEM, Step
 from .cost import _check_plans, goal_cost
 from ..predictor import GRUPredictor
 
 # %% auto #0
-__all__ = ['make_cost']
+__all__ = ['Cost', 'FastCost', 'make_cost', 'RecordedCost']
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #d9d90578
 def _stack(cell) -> torch.Tensor:   # [R,3D] for rows [h, a, 1]; R is padded with zeros to a multiple of 16
@@ -41,8 +44,9 @@ class _Scratch:
         self.x = torch.zeros(M, len(p.w), dtype=dtype, device=device)          # [M,R]
         self.x[:, D+A] = 1
         self.state, self.action = self.x[:, :D], self.x[:, D:D+A]
-        self.g, self.n = torch.empty(M, 3*D, dtype=dtype, device=device), torch.empty(M, D, device=device)
-        self.gates, (self.r, self.u, self.g_n) = self.g[:, :2*D], self.g.chunk(3, 1)
+        self.g = torch.empty(M, 3*D, dtype=dtype, device=device)
+        self.n, self.u = torch.empty(2, M, D, device=device)
+        self.gates, (self.r, self.g_u, self.g_n) = self.g[:, :2*D], self.g.chunk(3, 1)
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #0ed13ab1
 def _step(
@@ -56,7 +60,8 @@ def _step(
     s.gates.sigmoid_()                                                         # r, u
     torch.addmm(p.b_n, action, p.w_n, out=s.n)                                 # V_n a + c_n
     s.n.addcmul_(s.r, s.g_n).sigmoid_().mul_(2).sub_(1)                        # n
-    return F.layer_norm(torch.lerp(s.n, h, s.u.to(h.dtype)), *p.norm)          # h'
+    torch.lerp(s.n, h, s.u.copy_(s.g_u), out=s.n)                              # n + u (h - n)
+    return F.layer_norm(s.n, *p.norm)                                          # h'
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #fdfd8937
 def _imagine(
@@ -64,16 +69,22 @@ def _imagine(
     z0: torch.Tensor,       # [M,D] starts
     goal: torch.Tensor,     # [M,D]
     actions: torch.Tensor,  # [T,M,A] encoded actions
-    reduce: str, distance: str,
+    counts: torch.Tensor,   # [T] how much the distance after each step counts: 1 or 0
+    distance: str,
 ) -> torch.Tensor:          # [M]
     "Costs of M plans."
     s, h, total = _Scratch(p, len(z0), z0.device), z0, z0.new_zeros(len(z0))
-    for t, action in enumerate(actions):
+    for action, count in zip(actions, counts):
         h = _step(p, s, h, action)
-        if reduce == 'sum' or t == len(actions) - 1:
-            d = torch.linalg.vector_norm(torch.sub(h, goal, out=s.n), dim=-1)
-            total += d.square_().div_(p.D) if distance == 'squared' else d
+        d = torch.linalg.vector_norm(torch.sub(h, goal, out=s.n), dim=-1)
+        total.addcmul_(d.square_().div_(p.D) if distance == 'squared' else d, count)
     return total
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #d869a685
+def _counts(reduce: str, steps: int, length: int, device) -> torch.Tensor:   # [length]
+    "Which of `length` steps count in a plan of `steps`."
+    t = torch.arange(length, device=device)
+    return (t < steps if reduce == 'sum' else t == steps - 1).float()
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #52110100
 def _blocks(jepa, actions: torch.Tensor, rows: int):
@@ -90,22 +101,115 @@ def _fits(jepa) -> bool:
     return isinstance(p, GRUPredictor) and len(p.cells) == 1 and isinstance(norm, nn.LayerNorm) and norm.elementwise_affine
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #3b1ed898
+class Cost:
+    "`goal_cost` as a function of the plans alone."
+    def __init__(self,
+        jepa,                       # the world model
+        z0: torch.Tensor,           # [E,D] where each episode is
+        z_goal: torch.Tensor,       # [E,D] where it should be
+        reduce: str = 'sum',        # as in `goal_cost`
+        distance: str = 'squared',
+    ):
+        self.jepa, self.reduce, self.distance = jepa, reduce, distance
+        self.start, self.goal = z0.float().clone(), z_goal.float()
+
+    def __call__(self, actions: torch.Tensor) -> torch.Tensor:   # [E,N,T,A] -> [E,N]
+        return goal_cost(self.jepa, self.start, self.goal, actions, self.reduce, self.distance)
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #921eb1a1
+class FastCost(Cost):
+    "The same numbers, by the rearrangements of this page."
+    def __init__(self, *args, rows: int | None = None):   # plans imagined together; None: as many as fit a cache of 1 MB
+        super().__init__(*args)
+        dev = self.start.device
+        with torch.inference_mode(): self.p = _Weights(self.jepa, amp_dtype(dev) or torch.float32)
+        self.rows = rows or ((1 << 18)//self.p.D if dev.type == 'cpu' else 1 << 16)
+
+    @torch.inference_mode()
+    def __call__(self, actions, counts=None):
+        _check_plans(self.start, self.goal, actions, self.reduce)
+        if counts is None: counts = _counts(self.reduce, actions.shape[2], actions.shape[2], actions.device)
+        imagine = _imagine_fused if actions.device.type == 'cuda' else _imagine
+        return torch.cat([imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance)
+                          for e, a in _blocks(self.jepa, actions, self.rows)]).view(actions.shape[:2])
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #5631212d
 def make_cost(
     jepa,                       # the world model
     z0: torch.Tensor,           # [E,D] where each episode is
     z_goal: torch.Tensor,       # [E,D] where it should be
     reduce: str = 'sum',        # as in `goal_cost`
     distance: str = 'squared',
-    rows: int = 512,            # plans imagined together on a CPU: as many as its cache holds
-) -> Callable:                  # actions [E,N,T,A] -> costs [E,N]
+    rows: int | None = None,    # see `FastCost`
+) -> Cost:                      # actions [E,N,T,A] -> costs [E,N]
     "`goal_cost` as a function of the plans alone, by the fastest path of the device."
-    if not _fits(jepa): return lambda actions: goal_cost(jepa, z0, z_goal, actions, reduce, distance)
-    with torch.inference_mode():
-        p, start, goal = _Weights(jepa, amp_dtype(z0.device) or torch.float32), z0.float(), z_goal.float()
+    if not _fits(jepa): return Cost(jepa, z0, z_goal, reduce, distance)
+    kind = RecordedCost if records(z0.device) else FastCost
+    return kind(jepa, z0, z_goal, reduce, distance, rows=rows)
 
-    @torch.inference_mode()
-    def cost(actions):
-        _check_plans(z0, z_goal, actions, reduce)
-        parts = _blocks(jepa, actions, rows if z0.device.type == 'cpu' else 1 << 16)
-        return torch.cat([_imagine(p, start[e], goal[e], a, reduce, distance) for e, a in parts]).view(actions.shape[:2])
-    return cost
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #e3357d85
+def _after(
+    g: torch.Tensor,        # [M,3D] the product
+    h: torch.Tensor,        # [M,D] states before the step
+    a: torch.Tensor,        # [M,A] their actions
+    a_next: torch.Tensor,   # [M,A] the actions after these
+    goal: torch.Tensor,     # [M,D]
+    total: torch.Tensor, count: torch.Tensor,  # [M] costs so far; scalar: does this step count?
+    w_n, b_n, norm: tuple, distance: str,
+) -> tuple:                 # [M,D] states, [M,R] rows of the next product, [M] costs
+    "All that a step does beside its product (@eq-gru)."
+    r, u, g_n = g.float().chunk(3, 1)
+    from_a = b_n + sum(a[:, i:i+1]*w_n[i] for i in range(len(w_n)))
+    n = 2*torch.sigmoid(from_a + torch.sigmoid(r)*g_n) - 1
+    h = F.layer_norm(torch.lerp(n, h, torch.sigmoid(u)), *norm)
+    d = (h - goal).square().sum(1)
+    return h, _rows(h, a_next, g.dtype), total + count*(d/h.shape[1] if distance == 'squared' else d.sqrt())
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #4bae895f
+def _rows(h, a, dtype):
+    "Rows [h, a, 1, 0, ...] of a product, [M,R]."
+    (M, D), A = h.shape, a.shape[1]
+    return torch.cat([h, a, h.new_ones(M, 1), h.new_zeros(M, -(D + A + 1) % 16)], 1).to(dtype)
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #f8a04a36
+def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str) -> torch.Tensor:   # as `_imagine`
+    "Costs of M plans, with as few kernels as possible."
+    after = _fused(z0.device)
+    h, x, total = z0, _rows(z0, actions[0], p.w.dtype), z0.new_zeros(len(z0))
+    for t, a in enumerate(actions):
+        h, x, total = after(x @ p.w, h, a, actions[min(t + 1, len(actions) - 1)], goal, total, counts[t], p.w_n, p.b_n, p.norm, distance)
+    return total
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #317ecdd8
+@lru_cache
+def _fused(device: torch.device) -> Callable:
+    "`_after`, compiled if the device is a GPU that can compile it."
+    if device.type != 'cuda': return _after
+    try:
+        fn, (M, D, A) = torch.compile(_after), (32, 16, 2)
+        z, v = torch.zeros(M, D, device=device), torch.zeros(M, device=device)
+        fn(torch.zeros(M, 3*D, device=device), z, z[:, :A], z[:, :A], z, v, v[0], z[:A], z[0], ((D,), z[0], z[0], 1e-5), 'plain')
+        return fn
+    except Exception as e:
+        warnings.warn(f'planning runs without compiled kernels: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ""}')
+        return _after
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #2b984faf
+class RecordedCost(FastCost):
+    "A fast cost that replays whole iterations of a search."
+    def __init__(self, *args, **kw):
+        super().__init__(*args, **kw)
+        self.tapes = {}
+
+    def iterate(self, planner: CEM, noise, mean, std, *elites) -> Step:
+        T, rounded = noise.shape[2], -(-noise.shape[2]//15)*15
+        key = repr(planner), rounded, len(elites)
+        if key not in self.tapes: self.tapes[key] = Recorded(lambda counts, *x: planner.iterate(partial(self, counts=counts), *x))
+        pad = lambda x: F.pad(x, (0, 0, 0, rounded - T))
+        return _cut(self.tapes[key](_counts(self.reduce, T, rounded, noise.device), *map(pad, (noise, mean, std, *elites))), T)
+
+# %% ../../nbs/7_tools/26_fast_planning.ipynb #69bbd41d
+def _cut(step: Step, T: int) -> Step:
+    "Without the padding."
+    up = step.update
+    return Step(step.actions[:, :, :T], step.cost, up._replace(mean=up.mean[:, :T], std=up.std[:, :T]), step.elites[:, :, :T])

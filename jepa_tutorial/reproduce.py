@@ -8,6 +8,7 @@ import datetime, fnmatch, hashlib, json, subprocess, time
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
+from omegaconf import OmegaConf
 from .checkpoints import load_trained
 from .core import PACKAGE, load_config, rng
 from .planning.episodes import Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
@@ -16,10 +17,10 @@ from .training import _device_name, _write_atomic, train
 from .two_rooms import Layout
 
 # %% auto #0
-__all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'save_tasks',
-           'load_tasks', 'Row', 'settings', 'queue', 'TimeIsUp', 'deadline', 'train_row', 'outcomes', 'evaluate',
-           'summary', 'commit', 'provenance', 'result_path', 'make_row', 'baselines', 'load_results', 'table', 'work',
-           'matching']
+__all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', 'INGREDIENTS',
+           'save_tasks', 'load_tasks', 'Row', 'episodes_of', 'settings', 'queue', 'TimeIsUp', 'deadline', 'shipped',
+           'train_row', 'outcomes', 'evaluate', 'summary', 'commit', 'provenance', 'result_path', 'make_row',
+           'baselines', 'load_results', 'table', 'work', 'matching']
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
@@ -53,10 +54,11 @@ class Row(NamedTuple):
     back: int = 0         # 0: after the last epoch; 1: one epoch earlier; ...
     planner: str = 'fast' # see PLANNERS
     contact: str = 'stop'
+    steps: int = 200      # actions of an episode
     @property
     def run(self): return f'{self.budget}-{self.world}-{self.variant}-s{self.seed}'
     @property
-    def name(self): return f'{self.run}-e{self.back}-{self.planner}-{self.contact}'
+    def name(self): return f'{self.run}-e{self.back}-{self.planner}-{self.contact}' + (f'-{self.steps}' if self.steps != 200 else '')
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e44fc995
 VARIANTS = dict(full=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
@@ -66,6 +68,18 @@ ABLATIONS = list(VARIANTS)[1:5]
 PLANNERS = dict(fast=['plan_fast'], published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'], fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
 PRESETS = dict(full=dict(random_wall='random_wall', fixed_wall='fixed_wall'), laptop=dict(random_wall='quick_random', fixed_wall='quick'))
 EPISODES = dict(laptop=200, full=1000)
+SLOW = ('published', 'cem', 'mppi_last')     # on a laptop a hundred episodes of these take an hour
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #b62c013c
+INGREDIENTS = dict(no_warm_start=['warm_start=false', 'first_iterations=null'], no_fresh=['fresh=0.0'], white_fresh=['rho=[0.0]'], no_keep=['keep=0'],
+                   short_first=['first_iterations=null'], long_actions=['max_norm=2.45'], near_horizon=['horizon=30'], half_samples=['num_samples=50', 'num_elites=5'],
+                   four_iterations=['iterations=4'], two_actions=['execute=2'], ten_actions=['execute=10'], two_restarts=['restarts=2', 'num_elites=5'])
+PLANNERS |= {k: ['plan_fast', *v] for k, v in INGREDIENTS.items()}
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #078f0582
+def episodes_of(row: Row) -> int:
+    "How many episodes a row is made of."
+    return 100 if row.budget == 'laptop' and row.planner in SLOW else EPISODES[row.budget]
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #5e2eb652
 def settings(
@@ -89,7 +103,8 @@ def _laptop():
     rows = [row('fixed_wall')] + [row('fixed_wall', v) for v in ABLATIONS] + [row('fixed_wall', planner='fast_squared'), row('fixed_wall', contact='bounce')]
     rows += [row('random_wall'), row('random_wall', 'no_inverse_dynamics')]
     rows += [row('fixed_wall', v) for v in ('start_first', 'per_step', 'projector', 'two_layers')]
-    return rows + [row('random_wall', contact='bounce')]
+    rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
+    return rows + [row('fixed_wall', planner=p, steps=100) for p in ('fast', 'published')]
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #b4981dfc
 def _full():
@@ -113,10 +128,17 @@ def deadline(
     return check
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #206ee222
+def shipped(cfg) -> Path | None:
+    "Weights of this package that were trained with these settings, if there are any."
+    key = lambda c: {k: c[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
+    cards = sorted((PACKAGE/'weights').glob('*.json'))
+    return next((c.with_suffix('') for c in cards if key(json.loads(c.read_text())['config']) == key(OmegaConf.to_container(cfg))), None)
+
 def train_row(row: Row, runs: Path, check, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
     cfg, folder = settings(row), Path(runs)/row.run
     epoch = folder/f'epoch_{cfg.optim.epochs - row.back:03}'
+    if not row.back and not folder.exists() and (ours := shipped(cfg)): return load_trained(ours, device)
     if not epoch.with_suffix('.safetensors').exists():
         from jepa_tutorial.cli import evaluations
         train(cfg, folder, [check, *evaluations(cfg)], device=device, progress=progress)
@@ -173,10 +195,10 @@ def result_path(row: Row, out: Path, final: bool) -> Path:
 def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=None: None, device=None, progress=False) -> dict:
     "Train if necessary, evaluate, and write the result."
     trained = train_row(row, runs, check, device, progress)
-    dev, n = next(trained.jepa.parameters()).device, EPISODES[row.budget]
+    dev, n = next(trained.jepa.parameters()).device, episodes_of(row)
     tasks = load_tasks(f'{row.world}_v1', n) if final else sample_tasks(n, fixed=row.world == 'fixed_wall', seed=VALIDATION)
     planner, path = load_planner(*PLANNERS[row.planner]), result_path(row, out, final)
-    act = lambda part, i: run_episodes(trained.jepa, part, planner, 200, row.contact, rng(i, dev))
+    act = lambda part, i: run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
     got = evaluate(act, tasks, Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl', check, 20 if dev.type == 'cpu' else n)
     result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=_device_name(dev), **provenance(trained.card))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +230,7 @@ def load_results(
 # %% ../nbs/7_tools/24_reproduce.ipynb #8a351c61
 def table(results: dict) -> str:
     "Rows as a Markdown table."
-    head = ['| budget | world | variant | seed | epoch | planner | contact | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|--:|--:|--:|']
+    head = ['| budget | world | variant | seed | epoch | planner | contact | actions | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|--:|--:|--:|--:|']
     measured = lambda v: (f"{v['success']:.1%}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2f}")
     return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
                              for r, v in results.items()])

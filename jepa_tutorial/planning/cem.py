@@ -179,11 +179,13 @@ def plan(self: CEM,
     episodes: int = 1,                 # E searches side by side
     horizon: int | None = None,        # T; None: the planner's own
     init: torch.Tensor | None = None,  # [E,T',A] mean to start from, cut or filled with zeros to T
+    first: torch.Tensor | None = None, # [E,k,T,A] plans to be tried in the first iteration
     history: bool = False,             # keep each iteration's samples, cost, elites, weights, mean, std, best?
 ) -> Plan:
     "Search for cheap action sequences."
-    E, R, log, again, dev = episodes, self.restarts, [], (), generator.device
+    E, R, log, dev = episodes, self.restarts, [], generator.device
     mean, std = self._start(E, horizon or self.horizon, init, dev)                 # [E·R,T,A] with R restarts
+    again = () if first is None else (first.repeat_interleave(R, 0),)
     iterate = partial(cost.iterate, self) if hasattr(cost, 'iterate') else partial(self.iterate, cost)
     for _ in range(self.first_iterations if init is None and self.first_iterations else self.iterations):
         noise = torch.randn(E*R, self.num_samples//R, *mean.shape[1:], generator=generator, device=dev)

@@ -203,7 +203,7 @@ class RecordedCost(FastCost):
 
     def iterate(self, planner: CEM, noise, mean, std, *elites) -> Step:
         T, rounded = noise.shape[2], -(-noise.shape[2]//15)*15
-        key = repr(planner), rounded, len(elites)
+        key = repr(planner), rounded, sum(x.shape[1] for x in elites)
         if key not in self.tapes: self.tapes[key] = Recorded(lambda counts, *x: planner.iterate(partial(self, counts=counts), *x))
         pad = lambda x: F.pad(x, (0, 0, 0, rounded - T))
         return _cut(self.tapes[key](_counts(self.reduce, T, rounded, noise.device), *map(pad, (noise, mean, std, *elites))), T)

@@ -25,7 +25,8 @@ from .two_rooms import Layout, Rooms, move, render, sample_layouts
 # %% auto #0
 __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'plain_cost', 'Case', 'seconds', 'median', 'compare',
            'data_case', 'training_case', 'model_of', 'task_pictures', 'plan_case', 'episodes_case', 'ceiling',
-           'operations', 'dependent_steps', 'episode_costs', 'import_seconds', 'machine', 'report', 'report_table']
+           'operations', 'training_operations', 'dependent_steps', 'episode_costs', 'import_seconds', 'machine',
+           'report', 'report_table']
 
 # %% ../nbs/7_tools/25_bench.ipynb #0288d8e6
 def plain_clip(cfg: TrajectoryConfig, generator, rooms=Rooms()) -> tuple:
@@ -164,6 +165,16 @@ def ceiling(dev, n: int = 512, D: int = 512, repeats: int = 5) -> float:
 
 def operations(N=200, T=90, D=512, A=2) -> int: return 2*N*T*(D + A)*3*D   # of one iteration, @eq-operations
 
+# %% ../nbs/7_tools/25_bench.ipynb #656ea605
+def training_operations(channels=(16, 32, 32), D: int = 512, size: int = 65) -> int:
+    "Operations of the encoder for one frame of training, forward and backward (@eq-training)."
+    pairs, before = 0, 2
+    for c in channels:
+        half = (size + 1)//2
+        pairs += 9*(size**2*before*c + 4*half**2*c*c)
+        size, before = half, c
+    return 6*(pairs + size**2*before*D)
+
 # %% ../nbs/7_tools/25_bench.ipynb #b896f6d0
 def dependent_steps(planner, steps: int = 200) -> int:
     "Predictor steps, one after another, in an episode of so many actions."
@@ -208,7 +219,7 @@ def report(dev, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lam
     for name in names: results.append(dict(compare(CASES[name](dev, scale), repeats), case=name)); say(results[-1])
     batches = episode_costs(dev, numbers, scale, repeats) if 'episodes' in names else []
     memory = torch.cuda.max_memory_allocated() if dev.type == 'cuda' else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
-    return dict(cases=results, batches=batches, commit=commit(), ceiling=ceiling(dev), operations=operations(), peak_memory=memory,
+    return dict(cases=results, batches=batches, commit=commit(), ceiling=ceiling(dev), operations=operations(), training_operations=training_operations(), peak_memory=memory,
                 import_torch=import_seconds('torch'), import_planner=import_seconds('jepa_tutorial.planning.fast'), **machine(dev))
 
 # %% ../nbs/7_tools/25_bench.ipynb #2b63f0de
@@ -220,7 +231,7 @@ def report_table(r: dict, baseline: dict = None) -> str:
         lines.append(f"{c['name']:42}{c['plain']:10.3g}{c['fast']:10.4g}  {c['unit']:9}{c['times']:7.1f}x{c['spread']:8.0%}" + (f"{old[c['case']]:10.4g}" if c['case'] in old else ''))
     for c in r['cases']:
         if c['case'] == 'plan': lines.append(f"the fast iteration reaches {r['operations']/c['fast']/r['ceiling']:.0%} of {r['ceiling']/1e9:,.0f} billion operations per second")
-        if c['case'] == 'training': lines.append(f"the full recipe, 3,120 steps of 384 × 17 frames, would take {3120*384*17/c['fast']/3600:.1f} hours at this rate (computed)")
+        if c['case'] == 'training': lines.append(f"the full recipe, 3,120 steps of 384 × 17 frames, would take {3120*384*17/c['fast']/3600:.1f} hours at this rate (computed)" + (f"; the encoder's arithmetic runs at {r['training_operations']*c['fast']/r['ceiling']:.0%} of the ceiling" if 'training_operations' in r else ''))
     for b in r.get('batches', []):
         lines.append(f"{b['mode']} mode, {b['episodes']:>3} episodes together: {1000*b['plan']:8,.0f} ms a plan, {b['episode']:9,.2f} s an episode (computed from {1e6*b['step']:,.0f} µs a step)")
     return '\n'.join(lines + [f"import: planner {r['import_planner']:.2f} s, torch alone {r['import_torch']:.2f} s; peak memory {r['peak_memory']/2**30:.1f} GiB; {r['gpu'] or r['cpu']}, torch {r['torch']}, {r['precision']}"])

@@ -138,7 +138,7 @@ def train_row(row: Row, runs: Path, check, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
     cfg, folder = settings(row), Path(runs)/row.run
     epoch = folder/f'epoch_{cfg.optim.epochs - row.back:03}'
-    if not row.back and not folder.exists() and (ours := shipped(cfg)): return load_trained(ours, device)
+    if not row.back and not (folder/'state.pt').exists() and (ours := shipped(cfg)): return load_trained(ours, device)
     if not epoch.with_suffix('.safetensors').exists():
         from jepa_tutorial.cli import evaluations
         train(cfg, folder, [check, *evaluations(cfg)], device=device, progress=progress)

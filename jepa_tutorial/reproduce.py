@@ -73,7 +73,7 @@ SLOW = ('published', 'cem', 'mppi_last')     # on a laptop a hundred episodes of
 # %% ../nbs/7_tools/24_reproduce.ipynb #b62c013c
 INGREDIENTS = dict(no_warm_start=['warm_start=false', 'first_iterations=null'], no_fresh=['fresh=0.0'], white_fresh=['rho=[0.0]'], no_keep=['keep=0'],
                    short_first=['first_iterations=null'], long_actions=['max_norm=2.45'], near_horizon=['horizon=30'], half_samples=['num_samples=50', 'num_elites=5'],
-                   four_iterations=['iterations=4'], two_actions=['execute=2'], ten_actions=['execute=10'], two_restarts=['restarts=2', 'num_elites=5'])
+                   four_iterations=['iterations=4'], two_actions=['execute=2'], ten_actions=['execute=10'], two_restarts=['restarts=2', 'num_elites=5'], carried_elites=['carry=true'])
 PLANNERS |= {k: ['plan_fast', *v] for k, v in INGREDIENTS.items()}
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #078f0582

@@ -46,6 +46,7 @@ class _Replanning(_Search):
     warm_start: bool = False             # start from the last plan, shifted by what was carried out
     warm_sigma: float | None = None      # standard deviation around it; None: sigma
     first_iterations: int | None = None  # iterations of a plan with nothing to start from; None: iterations
+    carry: bool = False                  # the last plan's kept elites are tried in the next plan, too
 
 # %% ../../nbs/5_planning/16_cem.ipynb #2d2d4f83
 @dataclass
@@ -153,6 +154,7 @@ class Plan(NamedTuple):
     mean: torch.Tensor     # [E,T,A] last proposal's mean
     std: torch.Tensor      # [E,T,A] its standard deviation
     history: list          # one dict for each iteration, when asked for
+    elites: torch.Tensor   # [E,R·keep,T,A] the cheapest plans of the last iteration
 
 # %% ../../nbs/5_planning/16_cem.ipynb #78234aad
 class Step(NamedTuple):
@@ -179,22 +181,26 @@ def plan(self: CEM,
     episodes: int = 1,                 # E searches side by side
     horizon: int | None = None,        # T; None: the planner's own
     init: torch.Tensor | None = None,  # [E,T',A] mean to start from, cut or filled with zeros to T
-    first: torch.Tensor | None = None, # [E,k,T,A] plans to be tried in the first iteration
+    first: torch.Tensor | None = None, # [E,k,T',A] plans to be tried in the first iteration, cut or filled as well
     history: bool = False,             # keep each iteration's samples, cost, elites, weights, mean, std, best?
 ) -> Plan:
     "Search for cheap action sequences."
     E, R, log, dev = episodes, self.restarts, [], generator.device
     mean, std = self._start(E, horizon or self.horizon, init, dev)                 # [E·R,T,A] with R restarts
-    again = () if first is None else (first.repeat_interleave(R, 0),)
+    again = () if first is None else (_fit(first, mean.shape[1]).repeat_interleave(R, 0),)
     iterate = partial(cost.iterate, self) if hasattr(cost, 'iterate') else partial(self.iterate, cost)
     for _ in range(self.first_iterations if init is None and self.first_iterations else self.iterations):
         noise = torch.randn(E*R, self.num_samples//R, *mean.shape[1:], generator=generator, device=dev)
         step = iterate(noise, mean, std, *again)
         mean, std, again = step.update.mean, step.update.std, (step.elites,)
         if history: log.append(_record(step, E))
-    return Plan(*self._result(step, E, generator), log)
+    return Plan(*self._result(step, E, generator), log, step.elites.unflatten(0, (E, R)).flatten(1, 2))
 
 # %% ../../nbs/5_planning/16_cem.ipynb #e4e49bd8
+def _fit(plans, T):
+    "Plans [...,T',A], cut or filled with zeros to T actions."
+    return torch.nn.functional.pad(plans[..., :T, :], (0, 0, 0, max(0, T - plans.shape[-2])))
+
 @patch
 def _start(self: CEM, E, T, init, device):
     "Mean and deviation of the first proposal, [E·R,T,A] each; the first of R searches begins at `init`."
@@ -203,7 +209,7 @@ def _start(self: CEM, E, T, init, device):
     if init is not None:
         if init.ndim != 3 or init.shape[0] != E or init.shape[2] != self.action_dim:
             raise ValueError(f'init has shape {list(init.shape)}, but must be [{E},T,{self.action_dim}]: one plan for each episode')
-        mean[:, 0, :init.shape[1]] = init[:, :T]
+        mean[:, 0] = _fit(init, T)
         if self.warm_sigma: std[:, 0] = self.warm_sigma
     return mean.flatten(0, 1), std.flatten(0, 1)
 

@@ -131,7 +131,8 @@ def act(self: Agent, image, left, generator):
     if self.cost is None: self.cost = make_cost(self.jepa, z, self.z_goal, p.reduce, p.distance)
     self.cost.start.copy_(z)
     init = p.shift(self.plan, p.execute) if p.warm_start and self.plan else None
-    self.plan = p.plan(self.cost, generator, len(image), horizon, init)
+    first = self.plan.elites[:, :, p.execute:] if p.carry and self.plan else None
+    self.plan = p.plan(self.cost, generator, len(image), horizon, init, first)
     return self.plan.actions[:, :min(p.execute, horizon)]
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #b7fd6039

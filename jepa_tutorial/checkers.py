@@ -15,8 +15,8 @@ __all__ = ['Hint', 'need', 'Verdict', 'checker', 'close', 'check_repeats', 'chec
            'check_blink', 'check_culprit', 'check_local_minima', 'check_crow', 'check_disagree', 'check_refit',
            'check_pits', 'check_budget', 'check_weights', 'check_free_energy', 'check_limits', 'check_temperature',
            'check_episodes', 'check_perfect', 'check_stubborn', 'check_ranking', 'check_symptoms', 'check_differ',
-           'check_climb', 'check_tint', 'check_walk', 'check_planner_file', 'check_margin', 'check_exit_code',
-           'check_saved', 'check_speedup', 'check_intensity']
+           'check_climb', 'check_planner_order', 'check_thought', 'check_enough', 'check_tint', 'check_walk',
+           'check_planner_file', 'check_margin', 'check_exit_code', 'check_saved', 'check_speedup', 'check_intensity']
 
 # %% ../nbs/7_tools/27_checkers.ipynb #db70c116
 from functools import wraps
@@ -982,6 +982,37 @@ def check_climb(climb):
     need(not torch.allclose(got, d.diff(dim=1).clamp_min(0).sum(1)), 'you added up all climbs; the largest single rise above an earlier low is wanted.')
     close(got, want, 'the climb')
     return 'a path that only goes down has none.'
+
+# %% ../nbs/7_tools/27_checkers.ipynb #d82c5dd0
+@checker
+def check_planner_order(order):
+    order, names = list(order), ['MPPI', 'CEM', 'MPPI, last']
+    need(... not in order, 'put a name where each of the dots is.')
+    need(sorted(order) == sorted(names), f"use each of {', '.join(map(repr, names))} once.")
+    need(order[0] == 'MPPI, last', f'{order[0]} is not the worst; two of the three differ by a single point.')
+    return 'published: 89, 96 and 97 %. The last two can hardly be told apart.'
+
+# %% ../nbs/7_tools/27_checkers.ipynb #4c22a0d3
+@checker
+def check_thought(pays):
+    for N, J, T, execute, S in ((200, 20, 90, 1, 200), (100, 2, 60, 5, 200), (3, 2, 4, 2, 6)):
+        want = N*J*sum(min(T, S - t) for t in range(0, S, execute))/S
+        got = pays(N, J, T, execute, S)
+        need(abs(got - N*J*T*len(range(0, S, execute))/S) > 1e-6, 'the last plans are shorter: nothing is imagined beyond the end of the episode.')
+        need(abs(got - want*S) > 1e-6, 'that is the whole episode; for each action it is an S-th of it.')
+        close(got, want, f'pays({N}, {J}, {T}, {execute}, {S})')
+    return 'the published planner pays 279,900 for each action.'
+
+# %% ../nbs/7_tools/27_checkers.ipynb #d33c920d
+@checker
+def check_enough(enough):
+    planners = [(100, .80), (2400, .955), (600, .95), (9000, .96)]
+    for margin, want in ((.02, (600, .95)), (0., (9000, .96)), (.5, (100, .80))):
+        got = enough(planners, margin)
+        need(got is not None, 'nothing came back.')
+        need(tuple(got) in planners, 'return one of the pairs.')
+        need(tuple(got) == want, f'with a margin of {margin} it is {want}, not {tuple(got)}: the cheapest of those that come near the best.')
+    return 'that one is enough.'
 
 # %% ../nbs/7_tools/27_checkers.ipynb #f84b3977
 @checker

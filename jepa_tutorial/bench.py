@@ -186,11 +186,12 @@ def dependent_steps(planner, steps: int = 200) -> int:
 def episode_costs(dev, numbers=(1, 20, 200), scale: float = 1., repeats: int = 3) -> list[dict]:
     "Seconds per plan (of all episodes together) and per episode, for batches of episodes, in published mode, in fast mode, and there with the smaller model `quick`."
     from jepa_tutorial.checkpoints import load_pretrained
-    quick, rows, T = load_pretrained('quick', dev).jepa, [], max(2, round(15*scale))
+    quick, rows = load_pretrained('quick', dev).jepa, []
     for mode, planner, jepa in (('published', published_planner(), model := model_of(dev, scale)), ('fast', fast_planner(), model), ('fast, quick', fast_planner(), quick)):
         for E in numbers:
             now, then = task_pictures(E, dev)
             cost = make_cost(jepa, jepa.encode(now), jepa.encode(then), planner.reduce, planner.distance)
+            T = max(2, round(scale*(planner.horizon if E < 100 else 15)))
             run = lambda: replace(planner, iterations=2, first_iterations=None).plan(cost, rng(0, dev), E, T)
             run()
             step = median(sorted(seconds(run) for _ in range(repeats)))/(2*T)

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 import numpy as np, torch
 from fastcore.basics import patch
-from omegaconf import DictConfig, OmegaConf
+if TYPE_CHECKING: from omegaconf import DictConfig   # imported where settings are read: it takes as long as all else here
 
 # %% auto #0
 __all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'constant', 'Recorded', 'records', 'rng',
@@ -111,6 +112,7 @@ def _nearest(word, known) -> str:
 # %% ../nbs/1_world/00_core.ipynb #c6a7ef20
 def _keys(cfg: DictConfig, prefix='') -> list[str]:
     "All keys of `cfg`, written with dots."
+    from omegaconf import OmegaConf
     out = []
     for k in cfg:
         out.append(f'{prefix}{k}')
@@ -126,11 +128,12 @@ def _check_keys(cfg: DictConfig, base: DictConfig, source: str):
 
 # %% ../nbs/1_world/00_core.ipynb #276b6bec
 def _kind(x) -> str:
-    if isinstance(x, DictConfig): return 'group'
+    if hasattr(x, 'items'): return 'group'
     return 'number' if isinstance(x, (int, float)) and not isinstance(x, bool) else type(x).__name__
 
 def _merge(base: DictConfig, own: DictConfig, source: str) -> DictConfig:
     "`own` over `base`, whose values keep their kind; None may stand for, and be replaced by, anything."
+    from omegaconf import OmegaConf
     for k in _keys(own):
         old, new = OmegaConf.select(base, k), OmegaConf.select(own, k)
         if None not in (old, new) and _kind(old) != _kind(new):
@@ -140,6 +143,7 @@ def _merge(base: DictConfig, own: DictConfig, source: str) -> DictConfig:
 # %% ../nbs/1_world/00_core.ipynb #343e790c
 def _override(cfg: DictConfig, text: str) -> DictConfig:
     "`cfg` with one setting changed."
+    from omegaconf import OmegaConf
     key, eq, _ = str(text).partition('=')
     if not eq: raise ValueError(f"override '{text}' must look like key=value, for example optim.lr=1e-3")
     try: own = OmegaConf.from_dotlist([text])
@@ -157,9 +161,10 @@ def _find(name_or_path) -> Path:
 
 def _read(path: Path) -> DictConfig:
     "One YAML file, as it stands."
+    from omegaconf import OmegaConf
     try: cfg = OmegaConf.load(path)
     except Exception as e: raise ValueError(f"{path} is not a readable YAML file: {str(e).splitlines()[0]}") from None
-    if not isinstance(cfg, DictConfig): raise ValueError(f"{path} must hold settings as 'key: value' lines")
+    if not hasattr(cfg, 'items'): raise ValueError(f"{path} must hold settings as 'key: value' lines")
     return cfg
 
 # %% ../nbs/1_world/00_core.ipynb #015c572d

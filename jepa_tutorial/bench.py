@@ -151,7 +151,7 @@ def episodes_case(dev, scale: float = 1.) -> Case:
     def run(n): run_episodes(jepa, sample_tasks(n, fixed=True, seed=0), fast_planner(), steps, generator=rng(0, dev))
     return Case('an episode, fast mode: alone, in a batch', 's', lambda: run(1), lambda: run(many), 1, many, 'less')
 
-CASES = dict(data=data_case, training=training_case, plan=plan_case, episodes=episodes_case)
+CASES = dict(plan=plan_case, episodes=episodes_case, data=data_case, training=training_case)
 
 # %% ../nbs/7_tools/25_bench.ipynb #d6ab3b2f
 def ceiling(dev, n: int = 512, D: int = 512, repeats: int = 5) -> float:
@@ -216,9 +216,8 @@ def machine(dev) -> dict:
 # %% ../nbs/7_tools/25_bench.ipynb #4b23e851
 def report(dev, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lambda r: None, numbers=(1, 20, 200)) -> dict:
     "Measure, and put everything together; `say` hears each case when it is done."
-    results = []
+    results, batches = [], episode_costs(dev, numbers, scale, repeats) if 'episodes' in names else []
     for name in names: results.append(dict(compare(CASES[name](dev, scale), repeats), case=name)); say(results[-1])
-    batches = episode_costs(dev, numbers, scale, repeats) if 'episodes' in names else []
     memory = torch.cuda.max_memory_allocated() if dev.type == 'cuda' else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
     return dict(cases=results, batches=batches, commit=commit(), ceiling=ceiling(dev), operations=operations(), training_operations=training_operations(), peak_memory=memory,
                 import_torch=import_seconds('torch'), import_planner=import_seconds('jepa_tutorial.planning.fast'), **machine(dev))

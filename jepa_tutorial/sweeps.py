@@ -176,24 +176,24 @@ def _take(path: Path) -> bool:
     os.write(f, json.dumps(_who()).encode()); os.close(f)
     return True
 
-# %% ../nbs/6_results/21_sweeps.ipynb #64202560
+# %% ../nbs/6_results/21_sweeps.ipynb #a30e1b8d
 def _clear(path: Path):
     "Remove a lock whose holder is gone, or refuse."
     with open(path.with_name(f'{path.name}.guard'), 'w') as guard:
         with contextlib.suppress(ImportError): import fcntl; fcntl.flock(guard, fcntl.LOCK_EX)
-        try: who = json.loads(path.read_text() or '{}')
+        try: who, age = json.loads(path.read_text() or '{}'), time.time() - path.stat().st_mtime
         except FileNotFoundError: return
-        if not who and time.time() - path.stat().st_mtime < 10: time.sleep(.1); return   # its holder is about to write its name
+        if not who and age < 600: time.sleep(.1); return   # its holder is about to write its name
         if who and not _was(who): raise ValueError(f"{path.parent} is in use by process {who['pid']} on {who['host']}; wait for it, or delete {path} if it is gone")
         path.unlink()
 
-# %% ../nbs/6_results/21_sweeps.ipynb #84829e46
+# %% ../nbs/6_results/21_sweeps.ipynb #12f381d9
 def _was(who: dict) -> bool:
     "Is the holder gone for certain: dead on this machine, or this very job before it was requeued?"
     if who['host'] == socket.gethostname(): return not _alive(who)
     return bool(os.environ.get('SLURM_RESTART_COUNT')) and who['job'] == _who()['job']
 
-# %% ../nbs/6_results/21_sweeps.ipynb #fd363b94
+# %% ../nbs/6_results/21_sweeps.ipynb #83c8c9ea
 def run_trial(
     cfg: DictConfig,     # settings
     folder: Path,        # of the run; what lies there is continued
@@ -207,7 +207,7 @@ def run_trial(
         train(cfg, folder, evaluations(cfg), device=device, progress=progress)
         write_status(folder, 'done')
 
-# %% ../nbs/6_results/21_sweeps.ipynb #098fbf60
+# %% ../nbs/6_results/21_sweeps.ipynb #69bbe28e
 @contextlib.contextmanager
 def _in_words(folder: Path):
     "Turn an error into the reason of a failed run, and pass it on."
@@ -216,7 +216,7 @@ def _in_words(folder: Path):
         with contextlib.suppress(OSError): write_status(folder, 'failed', reason=' '.join(f'{type(e).__name__}: {e}'.split()))
         raise
 
-# %% ../nbs/6_results/21_sweeps.ipynb #079437d2
+# %% ../nbs/6_results/21_sweeps.ipynb #8a149ce3
 def progress_of(folder: Path, cfg: DictConfig) -> dict:   # step, total, eta in seconds or None
     "How far a run has come."
     rows, total = read_metrics(folder), cfg.optim.epochs*cfg.optim.epoch_steps
@@ -227,11 +227,12 @@ def survey(sweep: Sweep, out: Path) -> list[dict]:
     "State and progress of every run of a sweep."
     return [dict(name=t.name, **{k: v for k, v in read_status(out/t.name).items() if k in ('state', 'reason')}, **progress_of(out/t.name, sweep.config(t))) for t in sweep.trials]
 
-# %% ../nbs/6_results/21_sweeps.ipynb #6a4147fc
+# %% ../nbs/6_results/21_sweeps.ipynb #fbc28ad0
 def clock(seconds: float | None) -> str:
     "A duration as a person would say it."
     if seconds is None: return ''
-    return f'{seconds:.0f} s' if seconds < 100 else f'{seconds/60:.0f} min' if seconds < 6000 else f'{seconds/3600:.1f} h'
+    unit, name = next(((u, n) for u, n in ((86400, 'days'), (3600, 'h'), (60, 'min')) if seconds >= 1.7*u), (1, 's'))
+    return f'{seconds/unit:,.0f} {name}' if seconds >= 10*unit or unit == 1 else f'{seconds/unit:.1f} {name}'
 
 def survey_table(rows: list[dict]) -> str:
     "The survey for a terminal."
@@ -240,7 +241,7 @@ def survey_table(rows: list[dict]) -> str:
     count = {s: sum(r['state'] == s for r in rows) for s in dict.fromkeys(r['state'] for r in rows)}
     return '\n'.join([*map(line, rows), ', '.join(f'{n} {s}' for s, n in count.items()) + f' of {len(rows)}'])
 
-# %% ../nbs/6_results/21_sweeps.ipynb #19296b08
+# %% ../nbs/6_results/21_sweeps.ipynb #1c1f8fef
 def measure_rate(
     cfg: DictConfig,
     device: str | None = None,
@@ -256,7 +257,7 @@ def measure_rate(
     values['total'].item()                        # waits for a GPU
     return steps*cfg.optim.batch*cfg.data.clip/(time.perf_counter() - start)
 
-# %% ../nbs/6_results/21_sweeps.ipynb #2454d531
+# %% ../nbs/6_results/21_sweeps.ipynb #6d2baf1c
 def plan(
     sweep: Sweep,
     todo: list[Trial],            # runs that are still to do
@@ -269,7 +270,7 @@ def plan(
     frames = sum(left(cfg, progress_of(out/t.name, cfg)) for t in todo for cfg in [sweep.config(t)])
     return dict(runs=len(sweep.trials), open=len(todo), frames=frames, rate=rate, seconds=frames/(rate*min(at_once, len(todo))) if rate and todo else None)
 
-# %% ../nbs/6_results/21_sweeps.ipynb #4231bdfe
+# %% ../nbs/6_results/21_sweeps.ipynb #d96e853e
 def known_rate(sweep: Sweep, out: Path) -> float | None:
     "Frames per second of the sweep's finished runs, None if there is none."
     done = [rows[-1] for t in sweep.trials if read_status(out/t.name)['state'] == 'done' and (rows := read_metrics(out/t.name))]
@@ -279,7 +280,7 @@ def plan_text(p: dict) -> str:
     time = f"about {clock(p['seconds'])} at {p['rate']:,.0f} frames/s a run, evaluations not counted" if p['seconds'] else 'how long they take is known when one has finished'
     return f"{p['open']} of {p['runs']} runs to do, {p['frames']:,} frames; {time}"
 
-# %% ../nbs/6_results/21_sweeps.ipynb #3938bf23
+# %% ../nbs/6_results/21_sweeps.ipynb #e7918b33
 def _submitit():
     "The package that starts processes and jobs, or one line that says how to get it."
     try: import submitit
@@ -296,14 +297,14 @@ class Work:
         run_trial(OmegaConf.create(self.cfg), self.folder, self.device)
     def checkpoint(self): return _submitit().helpers.DelayedSubmission(self)
 
-# %% ../nbs/6_results/21_sweeps.ipynb #141801c7
+# %% ../nbs/6_results/21_sweeps.ipynb #894a66c0
 def open_trials(sweep: Sweep, out: Path) -> list[Trial]:
     "The runs that are neither done nor under way."
     for t in sweep.trials:
         if (old := out/t.name/'config.yaml').is_file(): _same_settings(OmegaConf.load(old), sweep.config(t), out/t.name)
     return [t for t in sweep.trials if read_status(out/t.name)['state'] not in ('done', 'queued', 'running')]
 
-# %% ../nbs/6_results/21_sweeps.ipynb #a880717b
+# %% ../nbs/6_results/21_sweeps.ipynb #e3402a2d
 def _keep(sweep: Sweep, out: Path):
     "Write the sweep into its folder, beside the runs that are there already."
     path = out/'sweep.yaml'
@@ -313,7 +314,7 @@ def _keep(sweep: Sweep, out: Path):
     text = OmegaConf.to_yaml(OmegaConf.create(dict(name=sweep.name, base=sweep.base, overrides=list(sweep.overrides), runs=runs)))
     if not path.is_file() or path.read_text() != text: out.mkdir(parents=True, exist_ok=True); _write_atomic(path, text.encode())
 
-# %% ../nbs/6_results/21_sweeps.ipynb #fdc7451c
+# %% ../nbs/6_results/21_sweeps.ipynb #0f335147
 def slots(n: int, device: str = '') -> tuple:   # runs at a time, threads of each, GPUs
     "How many of `n` runs this machine takes at a time."
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
@@ -321,7 +322,7 @@ def slots(n: int, device: str = '') -> tuple:   # runs at a time, threads of eac
     at_once = max(1, min(n, gpus or cores))
     return at_once, max(1, min(cores//at_once, torch.get_num_threads())), gpus   # OMP_NUM_THREADS still counts
 
-# %% ../nbs/6_results/21_sweeps.ipynb #4ae955af
+# %% ../nbs/6_results/21_sweeps.ipynb #ea33432e
 def run_local(
     sweep: Sweep,
     todo: list[Trial],
@@ -344,7 +345,7 @@ def run_local(
     finally:
         for trial, job in active.values(): _stop(out/trial.name, job)
 
-# %% ../nbs/6_results/21_sweeps.ipynb #e9d6b2f8
+# %% ../nbs/6_results/21_sweeps.ipynb #0ab627a1
 def _starter(sweep: Sweep, out: Path, device, threads: int, gpus: int):
     "A function (trial, slot) -> (trial, job) that starts a process."
     executor = _submitit().AutoExecutor(folder=out/'jobs', cluster='local')
@@ -354,7 +355,7 @@ def _starter(sweep: Sweep, out: Path, device, threads: int, gpus: int):
         return trial, executor.submit(Work(sweep.config(trial), out/trial.name, device or None, threads))
     return start
 
-# %% ../nbs/6_results/21_sweeps.ipynb #7f97dc63
+# %% ../nbs/6_results/21_sweeps.ipynb #b94851f2
 def _ended(trial: Trial, out: Path, job) -> str:
     "How a run ended; a process that died without a word is a failure too."
     folder = out/trial.name
@@ -362,7 +363,7 @@ def _ended(trial: Trial, out: Path, job) -> str:
     s = read_status(folder)
     return f"{trial.name}: {s['state']}" + (f", {s['reason']}" if 'reason' in s else '')
 
-# %% ../nbs/6_results/21_sweeps.ipynb #016c3cc1
+# %% ../nbs/6_results/21_sweeps.ipynb #d105d2aa
 def _stop(folder: Path, job):
     "End a run's process."
     job.cancel()                                  # an interrupt, to which a process in the background is deaf
@@ -370,7 +371,7 @@ def _stop(folder: Path, job):
         s = read_status(folder)
         if s['state'] == 'running' and s['host'] == socket.gethostname(): os.kill(s['pid'], signal.SIGKILL)
 
-# %% ../nbs/6_results/21_sweeps.ipynb #dbb68ab1
+# %% ../nbs/6_results/21_sweeps.ipynb #9c3c1337
 class Cluster(NamedTuple):
     "What to ask SLURM for."
     partition: str = ''
@@ -381,7 +382,7 @@ class Cluster(NamedTuple):
     memory: str = '16GB'
     parallel: int = 256    # runs at a time
 
-# %% ../nbs/6_results/21_sweeps.ipynb #4c6c4e11
+# %% ../nbs/6_results/21_sweeps.ipynb #64c228e1
 def run_slurm(sweep: Sweep, todo: list[Trial], out: Path, cluster: Cluster = Cluster(), device: str = '') -> list[str]:
     "Hand trials to SLURM as a job array; returns the jobs' numbers."
     executor = _slurm(out, sweep.name, cluster)
@@ -390,7 +391,7 @@ def run_slurm(sweep: Sweep, todo: list[Trial], out: Path, cluster: Cluster = Clu
     for t, j in zip(todo, jobs): _write_atomic(out/t.name/'job', j.job_id.encode())
     return [j.job_id for j in jobs]
 
-# %% ../nbs/6_results/21_sweeps.ipynb #02f0864c
+# %% ../nbs/6_results/21_sweeps.ipynb #563d5b02
 def _slurm(out: Path, name: str, c: Cluster):
     "The executor for SLURM."
     try: executor = _submitit().AutoExecutor(folder=(out/'jobs').resolve(), cluster='slurm', slurm_max_num_timeout=100)
@@ -400,7 +401,7 @@ def _slurm(out: Path, name: str, c: Cluster):
                                slurm_additional_parameters=dict(requeue=True), **(dict(gpus_per_node=c.gpus) if c.gpus else {}), **more)
     return executor
 
-# %% ../nbs/6_results/21_sweeps.ipynb #5bcbfa17
+# %% ../nbs/6_results/21_sweeps.ipynb #74d76f39
 def run_sweep(
     sweep: Sweep,
     out: str | Path,                # folder of the sweep; what is done there isn't done again
@@ -420,7 +421,7 @@ def run_sweep(
         if todo and on == 'slurm': say(f"submitted {', '.join(run_slurm(sweep, todo, out, cluster, device))}")
     return survey(sweep, out)
 
-# %% ../nbs/6_results/21_sweeps.ipynb #42a4d253
+# %% ../nbs/6_results/21_sweeps.ipynb #0069c4b8
 def _estimate(sweep: Sweep, todo, out: Path, on: str, at_once: int, device: str, cluster: Cluster) -> dict:
     "The plan, with a rate from finished runs, or measured where the runs will be."
     fit, threads, _ = slots(at_once or len(todo), device)
@@ -431,7 +432,7 @@ def _estimate(sweep: Sweep, todo, out: Path, on: str, at_once: int, device: str,
         finally: torch.set_num_threads(before)
     return plan(sweep, todo, out, cluster.parallel if on == 'slurm' else at_once or fit, rate)
 
-# %% ../nbs/6_results/21_sweeps.ipynb #fff75332
+# %% ../nbs/6_results/21_sweeps.ipynb #746d2629
 def run_single(
     sweep: Sweep,
     out: str | Path,         # folder of the sweep
@@ -447,7 +448,7 @@ def run_single(
     for t in todo: run_trial(sweep.config(t), out/t.name, device or None, progress)
     return todo[0].name if todo else None
 
-# %% ../nbs/6_results/21_sweeps.ipynb #2f3dcfa8
+# %% ../nbs/6_results/21_sweeps.ipynb #cc873316
 def epoch_means(
     folder: Path,     # a run folder
 ) -> list[dict]:      # epoch, step (at its end), metric, value
@@ -458,7 +459,7 @@ def epoch_means(
             if k not in ('step', 'frames', 'seconds'): found.setdefault((-(-row['step']//steps), k), []).append(v)
     return [dict(epoch=e, step=e*steps, metric=k, value=float(f'{np.mean(v):.6g}')) for (e, k), v in found.items()]
 
-# %% ../nbs/6_results/21_sweeps.ipynb #3f70aba3
+# %% ../nbs/6_results/21_sweeps.ipynb #31318dcf
 def finished(out: Path) -> dict:   # folder -> settings
     "The runs below a folder that have reached their last epoch."
     cfgs = {p.parent: OmegaConf.load(p) for p in sorted(Path(out).glob('*/config.yaml'))}
@@ -471,10 +472,10 @@ def varied(cfgs) -> list[str]:
     keys = [k for k in _keys(cfgs[0]) if not OmegaConf.is_dict(OmegaConf.select(cfgs[0], k)) and k not in ('name', 'seed')]
     return [k for k in keys if len({_text(_plain(OmegaConf.select(c, k))) for c in cfgs}) > 1]
 
-# %% ../nbs/6_results/21_sweeps.ipynb #a5884ef2
+# %% ../nbs/6_results/21_sweeps.ipynb #70fa1a4b
 def _plain(v): return OmegaConf.to_container(v) if OmegaConf.is_config(v) else v
 
-# %% ../nbs/6_results/21_sweeps.ipynb #c6a5fb4c
+# %% ../nbs/6_results/21_sweeps.ipynb #41646b46
 def tidy(
     out: str | Path,      # folder of a sweep
     encoder: str = '',    # only runs with this encoder
@@ -488,7 +489,7 @@ def tidy(
         rows += [dict(who, **r) for r in epoch_means(folder)]
     return rows
 
-# %% ../nbs/6_results/21_sweeps.ipynb #f879ded8
+# %% ../nbs/6_results/21_sweeps.ipynb #1a09daae
 def _of_encoder(done: dict, encoder: str) -> dict:
     "Those of the runs that have an encoder of this name."
     name = lambda cfg: cfg.model.get('encoder', 'impala')
@@ -496,7 +497,7 @@ def _of_encoder(done: dict, encoder: str) -> dict:
     if not found: raise ValueError(f"no finished run has the encoder '{encoder}'; there are {', '.join(sorted({name(c) for c in done.values()}))}")
     return found
 
-# %% ../nbs/6_results/21_sweeps.ipynb #a45f1aeb
+# %% ../nbs/6_results/21_sweeps.ipynb #e9576bd2
 def write_csv(path: Path, rows: list[dict]):
     "Rows as a CSV file, with the keys of the first as its head."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -508,7 +509,7 @@ def read_csv(path: Path) -> list[dict]:
     numbers = dict(epoch=int, step=int, value=float)
     with open(path, newline='', encoding='utf-8') as f: return [{k: numbers.get(k, str)(v) for k, v in r.items()} for r in csv.DictReader(f)]
 
-# %% ../nbs/6_results/21_sweeps.ipynb #9a63c6b3
+# %% ../nbs/6_results/21_sweeps.ipynb #358cd41e
 def pooled(values) -> tuple:   # mean, standard deviation (NaN for a single value), number
     "What is reported of some numbers (@eq-pooled)."
     v = np.asarray(values, dtype=float).ravel()
@@ -526,20 +527,20 @@ def summarise(
     late = lambda rs: [r['value'] for r in rs if r['epoch'] in sorted({r['epoch'] for r in rs})[-last:]]
     return [dict(zip([*who, 'metric'], key), **dict(zip(('mean', 'std', 'n'), pooled(late(rs))))) for key, rs in cells.items()]
 
-# %% ../nbs/6_results/21_sweeps.ipynb #288f24d5
+# %% ../nbs/6_results/21_sweeps.ipynb #b7d47d0f
 def deciding(summary: list[dict]) -> str:
-    "The metric that tells good configurations from bad ones: success, else the longest dream's error, else the probe's loss."
+    "The metric that tells good configurations from bad ones: success, else the error of a dream, else the probe's loss."
     groups = {r['group'] for r in summary}
     measured = {r['metric'] for r in summary if {s['group'] for s in summary if s['metric'] == r['metric']} == groups}
-    dreams = sorted((m for m in measured if m.startswith('unroll_')), key=lambda m: int(m.split('_')[1]))
-    return next(m for m in ('success', *dreams[::-1], 'probe') if m in measured)
+    dreams = (f'unroll_{k}' for k in (30, 8, 60, 90, 0))
+    return next(m for m in ('success', *dreams, 'probe', 'total') if m in measured)
 
 def best(summary: list[dict]) -> dict:
     "The row of the best configuration, in the metric that decides."
     metric = deciding(summary)
     return (max if metric == 'success' else min)([r for r in summary if r['metric'] == metric], key=lambda r: r['mean'])
 
-# %% ../nbs/6_results/21_sweeps.ipynb #4d63cc38
+# %% ../nbs/6_results/21_sweeps.ipynb #f8ab8e94
 def summary_table(summary: list[dict], metrics=None) -> str:
     "Configurations as rows of a Markdown table, metrics as columns, mean ± standard deviation."
     metrics, groups = metrics or list(dict.fromkeys(r['metric'] for r in summary)), list(dict.fromkeys(r.get('run', r['group']) for r in summary))
@@ -547,7 +548,7 @@ def summary_table(summary: list[dict], metrics=None) -> str:
     head = ['| | ' + ' | '.join(m.replace('_', ' ') for m in metrics) + ' |', '|---|' + '--:|'*len(metrics)]
     return '\n'.join(head + [f'| {g} | ' + ' | '.join(cell.get((g, m), '') for m in metrics) + ' |' for g in groups])
 
-# %% ../nbs/6_results/21_sweeps.ipynb #cf1b35bf
+# %% ../nbs/6_results/21_sweeps.ipynb #6fa6e6ab
 def bands(rows: list[dict], metric: str) -> dict:   # group -> (steps, means, standard deviations)
     "How a metric developed: mean and spread over the seeds of each configuration."
     cells = {}
@@ -555,7 +556,7 @@ def bands(rows: list[dict], metric: str) -> dict:   # group -> (steps, means, st
         if r['metric'] == metric: cells.setdefault(r['group'], {}).setdefault(r['step'], []).append(r['value'])
     return {g: tuple(np.array(v) for v in zip(*((s, np.mean(x), np.std(x, ddof=1) if len(x) > 1 else 0.) for s, x in sorted(c.items())))) for g, c in cells.items()}
 
-# %% ../nbs/6_results/21_sweeps.ipynb #6b10ed97
+# %% ../nbs/6_results/21_sweeps.ipynb #097ccf5b
 def draw_curves(rows: list[dict], metrics=None):   # -> Figure
     "Every metric against steps, with a band over seeds for each configuration."
     from matplotlib import colormaps
@@ -568,7 +569,7 @@ def draw_curves(rows: list[dict], metrics=None):   # -> Figure
     if len(groups) <= 12: fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=min(len(groups), 6))
     return fig
 
-# %% ../nbs/6_results/21_sweeps.ipynb #b8c06773
+# %% ../nbs/6_results/21_sweeps.ipynb #65409475
 def _panel(ax, rows, metric, color: dict):
     "One metric; logarithmic where it spans more than a factor of thirty."
     if metric is None: ax.set_axis_off(); return
@@ -579,7 +580,7 @@ def _panel(ax, rows, metric, color: dict):
     if low > 0 and high > 30*low: ax.set_yscale('log')
     ax.set_title(metric.replace('_', ' ')); ax.set_xlabel('step')
 
-# %% ../nbs/6_results/21_sweeps.ipynb #48cf582b
+# %% ../nbs/6_results/21_sweeps.ipynb #f2e0cd7c
 def settings_of(summary: list[dict]) -> list[str]:
     "The settings that a sweep varied."
     return [k for k in summary[0] if k not in ('run', 'group', 'seed', 'metric', 'mean', 'std', 'n')]
@@ -591,7 +592,7 @@ def marginals(summary: list[dict], metric: str) -> dict:   # setting -> value ->
         for k in settings_of(summary): out.setdefault(k, {}).setdefault(r[k], []).append(r['mean'])
     return {k: {v: pooled(x) for v, x in values.items()} for k, values in out.items()}
 
-# %% ../nbs/6_results/21_sweeps.ipynb #64aa5104
+# %% ../nbs/6_results/21_sweeps.ipynb #8db5d104
 def draw_marginals(summary: list[dict], metric: str = ''):   # -> Figure
     "A metric against each setting: configurations as dots, their mean as a line."
     from matplotlib.figure import Figure
@@ -604,7 +605,7 @@ def draw_marginals(summary: list[dict], metric: str = ''):   # -> Figure
     fig.axes[0].set_ylabel(metric.replace('_', ' '))
     return fig
 
-# %% ../nbs/6_results/21_sweeps.ipynb #6503b0db
+# %% ../nbs/6_results/21_sweeps.ipynb #dc1cd472
 def write_best(path: Path, base: str, overrides):
     "Write settings as a preset."
     own = OmegaConf.from_dotlist([*overrides])
@@ -620,7 +621,7 @@ def _preset(out: Path, row: dict) -> tuple:   # base, overrides
     trial = next(t for t in sweep.trials if all(_text(_plain(OmegaConf.select(sweep.config(t), k))) == v for k, v in shared.items()))
     return sweep.base, [*sweep.overrides, *(o for o in trial.overrides if not o.startswith('seed='))]
 
-# %% ../nbs/6_results/21_sweeps.ipynb #39d13cb9
+# %% ../nbs/6_results/21_sweeps.ipynb #e20dd7f1
 def report(
     out: str | Path,            # folder of a sweep
     encoder: str = '',          # only runs with this encoder
@@ -636,7 +637,7 @@ def report(
     write_best(to/'best.yaml', *_preset(out, row))
     return dict(metric=row['metric'], best=row['group'], mean=row['mean'], std=row['std'], runs=len({r['run'] for r in rows}), folder=str(to), table=summary_table(shown))
 
-# %% ../nbs/6_results/21_sweeps.ipynb #e5eefc79
+# %% ../nbs/6_results/21_sweeps.ipynb #3dc55397
 def _draw(to: Path, rows, summary):
     "The figures of a report, where matplotlib is installed."
     try: from jepa_tutorial.plotting import use_style

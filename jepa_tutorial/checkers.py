@@ -15,8 +15,9 @@ __all__ = ['Hint', 'need', 'Verdict', 'checker', 'close', 'check_repeats', 'chec
            'check_blink', 'check_culprit', 'check_local_minima', 'check_crow', 'check_disagree', 'check_refit',
            'check_pits', 'check_budget', 'check_weights', 'check_free_energy', 'check_limits', 'check_temperature',
            'check_episodes', 'check_perfect', 'check_stubborn', 'check_ranking', 'check_symptoms', 'check_differ',
-           'check_climb', 'check_planner_order', 'check_thought', 'check_enough', 'check_tint', 'check_walk',
-           'check_planner_file', 'check_margin', 'check_exit_code', 'check_saved', 'check_speedup', 'check_intensity']
+           'check_climb', 'check_planner_order', 'check_thought', 'check_enough', 'check_pooled', 'check_marginal',
+           'check_inside', 'check_tint', 'check_walk', 'check_planner_file', 'check_margin', 'check_exit_code',
+           'check_saved', 'check_speedup', 'check_intensity']
 
 # %% ../nbs/7_tools/27_checkers.ipynb #db70c116
 from functools import wraps
@@ -1013,6 +1014,45 @@ def check_enough(enough):
         need(tuple(got) in planners, 'return one of the pairs.')
         need(tuple(got) == want, f'with a margin of {margin} it is {want}, not {tuple(got)}: the cheapest of those that come near the best.')
     return 'that one is enough.'
+
+# %% ../nbs/7_tools/27_checkers.ipynb #46c4eb83
+@checker
+def check_pooled(pool):
+    x = torch.randn(3, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64).cumsum(1)
+    late = [v for row in x.tolist() for v in row[-3:]]
+    mean = sum(late)/9
+    squares = sum((v - mean)**2 for v in late)
+    m, s = (float(v) for v in pool(x))
+    need(abs(m - x.mean().item()) > 1e-9, 'this is the mean over all epochs; only the last three count.')
+    close(m, mean, 'the mean')
+    need(abs(s - (squares/9)**.5) > 1e-9, 'you divided by the number of values; by one less gives what the page calls σ.')
+    need(abs(s - x[:, -3:].mean(1).std().item()) > 1e-9, 'this is the spread of the seeds; the epochs count too.')
+    close(s, (squares/8)**.5, 'the standard deviation')
+    return 'mean and spread, as the published tables give them.'
+
+# %% ../nbs/7_tools/27_checkers.ipynb #196dc426
+@checker
+def check_marginal(marginal):
+    table = [dict(alpha=a, omega=w, error=e) for a, w, e in ((0, 0, 9.), (0, 1, 7.), (4, 0, 2.), (4, 1, 4.), (4, 2, 6.))]
+    for key, want in (('alpha', {0: 8., 4: 4.}), ('omega', {0: 5.5, 1: 5.5, 2: 6.})):
+        got = marginal(table, key)
+        need(isinstance(got, dict), 'a dictionary is wanted: value -> mean error.')
+        need(set(got) == set(want), f"the values of {key} are {sorted(want)}; you have {sorted(got)}.")
+        for v in want: close(float(got[v]), want[v], f'{key} = {v}')
+    return 'one setting at a time, whatever the others are.'
+
+# %% ../nbs/7_tools/27_checkers.ipynb #ee82ba32
+@checker
+def check_inside(inside):
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
+    def share(others):
+        hits = [abs(v - sum(o)/len(o)) <= (sum((w - sum(o)/len(o))**2 for w in o)/(len(o) - 1))**.5
+                for row in x.tolist() for i, v in enumerate(row) for o in [others(row, i)]]
+        return sum(hits)/len(hits)
+    got = float(inside(x))
+    need(abs(got - share(lambda row, i: row)) > 1e-6, 'each seed is among those that predict it; leave it out.')
+    close(got, share(lambda row, i: row[:i] + row[i+1:]), 'the share')
+    return 'two seeds know little about a third.'
 
 # %% ../nbs/7_tools/27_checkers.ipynb #f84b3977
 @checker

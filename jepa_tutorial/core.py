@@ -9,10 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 import numpy as np, torch
 from fastcore.basics import patch
-if TYPE_CHECKING: from omegaconf import DictConfig   # imported where settings are read: it takes as long as all else here
 
 # %% auto #0
 __all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'constant', 'Recorded', 'records', 'rng',
@@ -110,9 +108,9 @@ def _nearest(word, known) -> str:
     return f"; did you mean '{best[0]}'?" if best else f"; known: {', '.join(map(str, known))}"
 
 # %% ../nbs/1_world/00_core.ipynb #c6a7ef20
-def _keys(cfg: DictConfig, prefix='') -> list[str]:
+def _keys(cfg, prefix='') -> list[str]:
     "All keys of `cfg`, written with dots."
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf          # here, and not above: it takes a tenth as long to import as torch
     out = []
     for k in cfg:
         out.append(f'{prefix}{k}')
@@ -120,7 +118,7 @@ def _keys(cfg: DictConfig, prefix='') -> list[str]:
     return out
 
 # %% ../nbs/1_world/00_core.ipynb #83ee4c2b
-def _check_keys(cfg: DictConfig, base: DictConfig, source: str):
+def _check_keys(cfg, base, source: str):
     "Refuse the first key of `cfg` that `base` does not have."
     known = _keys(base)
     for k in _keys(cfg):
@@ -131,7 +129,7 @@ def _kind(x) -> str:
     if hasattr(x, 'items'): return 'group'
     return 'number' if isinstance(x, (int, float)) and not isinstance(x, bool) else type(x).__name__
 
-def _merge(base: DictConfig, own: DictConfig, source: str) -> DictConfig:
+def _merge(base, own, source: str):
     "`own` over `base`, whose values keep their kind; None may stand for, and be replaced by, anything."
     from omegaconf import OmegaConf
     for k in _keys(own):
@@ -141,7 +139,7 @@ def _merge(base: DictConfig, own: DictConfig, source: str) -> DictConfig:
     return OmegaConf.merge(base, own)
 
 # %% ../nbs/1_world/00_core.ipynb #343e790c
-def _override(cfg: DictConfig, text: str) -> DictConfig:
+def _override(cfg, text: str):
     "`cfg` with one setting changed."
     from omegaconf import OmegaConf
     key, eq, _ = str(text).partition('=')
@@ -159,7 +157,7 @@ def _find(name_or_path) -> Path:
     if path.is_file(): return path
     raise ValueError(f"no config '{name_or_path}'{_nearest(name_or_path, _names())}")
 
-def _read(path: Path) -> DictConfig:
+def _read(path: Path):
     "One YAML file, as it stands."
     from omegaconf import OmegaConf
     try: cfg = OmegaConf.load(path)
@@ -171,7 +169,7 @@ def _read(path: Path) -> DictConfig:
 def load_config(
     name_or_path: str | Path,  # a shipped name such as 'quick', or a YAML file of your own
     *overrides: str,           # 'optim.lr=1e-3': dotted key, value as YAML
-) -> DictConfig:
+): # an OmegaConf DictConfig
     "Read settings, laid over their `base`, with `overrides` on top; an unknown key or a value of another kind is a `ValueError`."
     path = _find(name_or_path)
     own = _read(path)

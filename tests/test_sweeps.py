@@ -1,7 +1,7 @@
 "Sweeps as their users meet them: from files, in processes, interrupted, and read again."
 import json, os, signal, socket, subprocess, sys, time
 from pathlib import Path
-import numpy as np, pytest, yaml
+import numpy as np, pytest, torch, yaml
 from jepa_tutorial import sweeps
 from jepa_tutorial.core import CONFIGS, _names, load_config
 
@@ -69,7 +69,9 @@ def test_a_failing_run_does_not_stop_the_others(four):
 
 def test_a_process_trains_what_this_one_would(four, tmp_path):
     sweep = sweeps.load_sweep(four[0])
-    sweeps.run_trial(sweep.config(sweep.trials[0]), tmp_path/'run', 'cpu')
+    before = torch.get_num_threads(); torch.set_num_threads(sweeps.slots(2, 'cpu')[1])   # sums depend on the threads
+    try: sweeps.run_trial(sweep.config(sweep.trials[0]), tmp_path/'run', 'cpu')
+    finally: torch.set_num_threads(before)
     strip = lambda rows: [{k: v for k, v in r.items() if k != 'seconds'} for r in rows]
     assert strip(sweeps.read_metrics(tmp_path/'run')) == strip(sweeps.read_metrics(four[1]/'alpha4-s1'))
 

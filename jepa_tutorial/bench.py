@@ -25,8 +25,8 @@ from .two_rooms import Layout, Rooms, move, render, sample_layouts
 # %% auto #0
 __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'plain_cost', 'Case', 'seconds', 'median', 'compare',
            'data_case', 'training_case', 'model_of', 'task_pictures', 'plan_case', 'episodes_case', 'ceiling',
-           'operations', 'training_operations', 'dependent_steps', 'episode_costs', 'import_seconds', 'machine',
-           'report', 'report_table']
+           'operations', 'training_operations', 'profile', 'dependent_steps', 'episode_costs', 'import_seconds',
+           'machine', 'report', 'report_table']
 
 # %% ../nbs/7_tools/25_bench.ipynb #0288d8e6
 def plain_clip(cfg: TrajectoryConfig, generator, rooms=Rooms()) -> tuple:
@@ -174,6 +174,17 @@ def training_operations(channels=(16, 32, 32), D: int = 512, size: int = 65) -> 
         pairs += 9*(size**2*before*c + 4*half**2*c*c)
         size, before = half, c
     return 6*(pairs + size**2*before*D)
+
+# %% ../nbs/7_tools/25_bench.ipynb #ac6abc7a
+def profile(
+    fn: Callable,
+    top: int = 7,   # how many to name
+) -> list[tuple]:   # operation, calls, share of the time
+    "The operations in which `fn()` spends its time on the CPU, most first."
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as p: fn()
+    rows = sorted(p.key_averages(), key=lambda r: -r.self_cpu_time_total)
+    whole = sum(r.self_cpu_time_total for r in rows)
+    return [(r.key.removeprefix('aten::'), r.count, r.self_cpu_time_total/whole) for r in rows[:top]]
 
 # %% ../nbs/7_tools/25_bench.ipynb #b896f6d0
 def dependent_steps(planner, steps: int = 200) -> int:

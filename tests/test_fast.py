@@ -1,14 +1,12 @@
 "The fast paths against the plain ones: the same loss, gradients, costs and choices; and on a GPU no waiting for the host."
 import pytest, torch
 import torch.nn.functional as F
-from jepa_tutorial.core import amp_dtype, autocast, load_config, rng, seed_all
+from jepa_tutorial.core import amp_dtype, load_config, rng, seed_all
 from jepa_tutorial.encoder import ImpalaEncoder
 from jepa_tutorial.jepa import JEPA
-from jepa_tutorial.planning import (fast_planner, goal_cost, load_planner, make_cost, published_planner, run_episodes,
-                                    sample_tasks)
+from jepa_tutorial.planning import fast_planner, goal_cost, load_planner, make_cost, run_episodes, sample_tasks
 from jepa_tutorial.predictor import GRUPredictor
 from jepa_tutorial.training import Learner, train_step
-from jepa_tutorial.trajectories import TrajectoryConfig, sample_clips
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
 exact = amp_dtype('cpu') is None

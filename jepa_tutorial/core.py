@@ -53,8 +53,10 @@ def constant(
 # %% ../nbs/1_world/00_core.ipynb #e4d18b5f
 class Recorded:
     "A function of tensors on a GPU, recorded at its first call and replayed from then on."
-    def __init__(self, fn: Callable):   # always the same shapes, and nothing for Python to decide on the way
-        self.fn, self.graph = fn, None
+    def __init__(self,
+        fn: Callable,                       # always the same shapes, and nothing for Python to decide on the way
+        generator: torch.Generator = None,  # what it draws chance from, if it does; goes on from replay to replay
+    ): self.fn, self.generator, self.graph = fn, generator, None
 
     def __call__(self, *inputs):        # tensors; what is returned is overwritten by the next call
         if self.graph is None: self.record(inputs)
@@ -66,13 +68,13 @@ class Recorded:
 @patch
 def record(self: Recorded, inputs, rehearsals: int = 3):
     "Rehearse, and record one call."
-    self.inputs, side = [x.clone() for x in inputs], torch.cuda.Stream()
+    self.inputs, side, self.graph = [x.clone() for x in inputs], torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    if self.generator is not None: self.graph.register_generator_state(self.generator)
     side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
+    with torch.cuda.stream(side), torch.backends.cudnn.flags(enabled=True, benchmark=True):
         for _ in range(rehearsals): self.fn(*self.inputs)
+        with torch.cuda.graph(self.graph): self.outputs = self.fn(*self.inputs)
     torch.cuda.current_stream().wait_stream(side)
-    self.graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(self.graph): self.outputs = self.fn(*self.inputs)
 
 # %% ../nbs/1_world/00_core.ipynb #df68b59b
 def records(device: torch.device | str) -> bool:

@@ -62,7 +62,7 @@ class Learner:
         self._build_optimizers()
         self.data, self.generator = TrajectoryConfig(**cfg.data), rng(cfg.seed, self.device)
         self.step, self.seconds, self.data_seconds = 0, 0., 0.
-        self.recorded = Recorded(self._climb) if records(self.device) else None   # see `gradients`
+        self.recorded = Recorded(self._climb, self.generator) if records(self.device) else None   # see `climb`
 
 # %% ../nbs/4_training/13_training.ipynb #cd94b90a
 @patch
@@ -126,23 +126,30 @@ def descend(self:Learner):
 
 # %% ../nbs/4_training/13_training.ipynb #cb51ef52
 @patch
-def _climb(self:Learner, obs, action, position) -> dict:   # tensors of a batch
-    loss, values = self.loss(Clip(obs, action, position, None))
+def gradients(self:Learner, clip: Clip) -> dict:   # name -> detached scalar, as in `loss`
+    "Add the gradients of the loss on a batch to the parameters'."
+    loss, values = self.loss(clip)
     loss.backward()
     return values
 
-@patch
-def gradients(self:Learner, clip: Clip) -> dict:   # name -> detached scalar, as in `loss`
-    "Add the gradients of the loss on a batch to the parameters'."
-    if not self.recorded: return self._climb(*clip[:3])
-    if not self.recorded.graph: self._rehearse(clip)
-    return self.recorded(*clip[:3])
-
 # %% ../nbs/4_training/13_training.ipynb #a651c2f7
 @patch
-def _rehearse(self:Learner, clip: Clip):
-    "Record the gradients' computation, and clear what the rehearsal added to them."
-    self.recorded.record(clip[:3])
+def _climb(self:Learner) -> dict: return self.gradients(self.draw())
+
+@patch
+def climb(self:Learner) -> dict:   # name -> detached scalar, as in `loss`
+    "Draw a batch, and add the gradients of its loss to the parameters'."
+    if not self.recorded: return self._climb()
+    if not self.recorded.graph: self._rehearse()
+    return self.recorded()
+
+# %% ../nbs/4_training/13_training.ipynb #d0de38f7
+@patch
+def _rehearse(self:Learner):
+    "Record `_climb`, and undo what the rehearsal did."
+    before = self.generator.get_state()
+    self.recorded.record(())
+    self.generator.set_state(before)
     for opt in (self.optimizer, self.probe_optimizer): opt.zero_grad(set_to_none=False)
 
 # %% ../nbs/4_training/13_training.ipynb #b656b94c
@@ -150,7 +157,7 @@ def train_step(
     learner: Learner,
 ) -> dict:   # name -> scalar tensor on the device: the objective's parts, `total`, `probe`
     "Draw a batch and improve model and probe once."
-    values = learner.gradients(learner.draw())
+    values = learner.climb()
     learner.descend()
     return values
 

@@ -4,7 +4,7 @@
 
 # %% ../nbs/1_world/00_core.ipynb #64d5591b
 from __future__ import annotations
-import contextlib, difflib, os, random
+import contextlib, difflib, importlib.util, os, random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,8 +13,8 @@ import numpy as np, torch
 from fastcore.basics import patch
 
 # %% auto #0
-__all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'constant', 'Recorded', 'records', 'rng',
-           'seed_all', 'load_config', 'Normalizer']
+__all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'constant', 'Recorded', 'records', 'compiles',
+           'rng', 'seed_all', 'load_config', 'Normalizer']
 
 # %% ../nbs/1_world/00_core.ipynb #2530d53e
 def device() -> torch.device:
@@ -80,6 +80,11 @@ def record(self: Recorded, inputs, rehearsals: int = 3):
 def records(device: torch.device | str) -> bool:
     "Can, and may, functions on this device be recorded?"
     return torch.device(device).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
+
+# %% ../nbs/1_world/00_core.ipynb #26a0aa98
+def compiles(device: torch.device | str) -> bool:
+    "Can `torch.compile` make kernels for this device? On a GPU it needs Triton."
+    return records(device) and importlib.util.find_spec('triton') is not None
 
 # %% ../nbs/1_world/00_core.ipynb #2a3be410
 def rng(

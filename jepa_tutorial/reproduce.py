@@ -63,7 +63,8 @@ class Row(NamedTuple):
 # %% ../nbs/7_tools/24_reproduce.ipynb #e44fc995
 VARIANTS = dict(full=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
                 start_first=['loss.start=first'], start_every=['loss.start=every'], two_layers=['model.num_layers=2'],
-                per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'])
+                per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'],
+                ours=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5', 'data.door_start=0.25', 'optim.predictor_scale=2.0'])
 ABLATIONS = list(VARIANTS)[1:5]
 PLANNERS = dict(fast=['plan_fast'], published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'], fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
 PRESETS = dict(full=dict(random_wall='random_wall', fixed_wall='fixed_wall'), laptop=dict(random_wall='quick_random', fixed_wall='quick'))
@@ -79,7 +80,7 @@ PLANNERS |= {k: ['plan_fast', *v] for k, v in INGREDIENTS.items()}
 # %% ../nbs/7_tools/24_reproduce.ipynb #078f0582
 def episodes_of(row: Row) -> int:
     "How many episodes a row is made of."
-    return 100 if row.budget == 'laptop' and row.planner in SLOW else EPISODES[row.budget]
+    return 100 if row.planner in SLOW else EPISODES[row.budget]
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #5e2eb652
 def settings(

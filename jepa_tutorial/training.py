@@ -10,7 +10,7 @@ from typing import Callable, NamedTuple
 import torch
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
-from .core import Recorded, autocast, device as best_device, records, rng
+from .core import Recorded, autocast, compiles, device as best_device, records, rng
 from .trajectories import Clip, TrajectoryConfig, sample_clips
 from .jepa import build_jepa
 from .losses.objective import Objective, Projector
@@ -63,6 +63,7 @@ class Learner:
         self.data, self.generator = TrajectoryConfig(**cfg.data), rng(cfg.seed, self.device)
         self.step, self.seconds, self.data_seconds = 0, 0., 0.
         self.recorded = Recorded(self._climb, self.generator) if records(self.device) else None   # see `climb`
+        self.compiled = torch.compile(self.jepa.encoder) if compiles(self.device) else None     # see `encode`
 
 # %% ../nbs/4_training/13_training.ipynb #cd94b90a
 @patch
@@ -104,12 +105,17 @@ def draw(self:Learner) -> Clip:
     self.data_seconds += time.perf_counter() - start
     return clip
 
+# %% ../nbs/4_training/13_training.ipynb #fe3c15be
+@patch
+def encode(self:Learner, obs):   # uint8 [B,T,C,H,W] -> [B,T,D]
+    return self.compiled(self.jepa.normalizer.obs(obs)) if self.compiled else self.jepa.encode(obs)
+
 # %% ../nbs/4_training/13_training.ipynb #31497200
 @patch
 def loss(self:Learner, clip: Clip) -> tuple:   # scalar to descend, and name -> detached scalar: the objective's parts, `total`, `probe`
     "The objective and the probe's loss on a batch (@eq-total)."
     with autocast(self.device):
-        z = self.jepa.encode(clip.obs)
+        z = self.encode(clip.obs)
         total, parts = self.objective.terms(self.jepa, z, clip.action)
         probe = probe_loss(self.probe, z.detach(), self.jepa.normalizer.position(clip.position))
     return total + probe, dict(total=total.detach(), **parts, probe=probe.detach())

@@ -4,7 +4,6 @@
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #9a33d9d0
 from __future__ import annotations
-import warnings
 from functools import lru_cache, partial
 from typing import Callable
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -28,12 +27,12 @@ def _stack(cell) -> torch.Tensor:   # [R,3D] for rows [h, a, 1]; R is padded wit
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #2f52c062
 class _Weights:
-    "The parameters of a one-layer GRU and of the LayerNorm, rearranged for `_step`."
+    "The parameters of a one-layer GRU and of the LayerNorm, as they are and rearranged for `_step`."
     def __init__(self, jepa, dtype):
         cell, norm, w = jepa.predictor.cells[0], jepa.encoder.norm, _stack(jepa.predictor.cells[0])
         self.D, self.A = D, A = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
         w[:, 2*D:] *= 2                                                        # tanh(x) = 2 sigmoid(2x) - 1
-        self.w, self.norm = w.to(dtype), ((D,), norm.weight, norm.bias, norm.eps)
+        self.cell, self.w, self.norm = cell, w.to(dtype), ((D,), norm.weight, norm.bias, norm.eps)
         self.w_n, self.b_n = 2*cell.weight_ih.T[:, 2*D:].contiguous(), 2*cell.bias_ih[2*D:]
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #240c379b
@@ -129,7 +128,7 @@ class FastCost(Cost):
     def __call__(self, actions, counts=None):
         _check_plans(self.start, self.goal, actions, self.reduce)
         if counts is None: counts = _counts(self.reduce, actions.shape[2], actions.shape[2], actions.device)
-        imagine = _imagine_fused if actions.device.type == 'cuda' else _imagine
+        imagine = _imagine_fused if actions.device.type == 'cuda' and _after() else _imagine
         return torch.cat([imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance)
                           for e, a in _blocks(self.jepa, actions, self.rows)]).view(actions.shape[:2])
 
@@ -148,51 +147,46 @@ def make_cost(
     return kind(jepa, z0, z_goal, reduce, distance, rows=rows)
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #e3357d85
-def _after(
-    g: torch.Tensor,        # [M,3D] the product
-    h: torch.Tensor,        # [M,D] states before the step
-    a: torch.Tensor,        # [M,A] their actions
-    a_next: torch.Tensor,   # [M,A] the actions after these
-    goal: torch.Tensor,     # [M,D]
-    total: torch.Tensor, count: torch.Tensor,  # [M] costs so far; scalar: does this step count?
-    w_n, b_n, norm: tuple, distance: str,
-) -> tuple:                 # [M,D] states, [M,R] rows of the next product, [M] costs
-    "All that a step does beside its product (@eq-gru)."
-    r, u, g_n = g.float().chunk(3, 1)
-    from_a = b_n + sum(a[:, i:i+1]*w_n[i] for i in range(len(w_n)))
-    n = 2*torch.sigmoid(from_a + torch.sigmoid(r)*g_n) - 1
-    h = F.layer_norm(torch.lerp(n, h, torch.sigmoid(u)), *norm)
-    d = (h - goal).square().sum(1)
-    return h, _rows(h, a_next, g.dtype), total + count*(d/h.shape[1] if distance == 'squared' else d.sqrt())
-
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #4bae895f
-def _rows(h, a, dtype):
-    "Rows [h, a, 1, 0, ...] of a product, [M,R]."
-    (M, D), A = h.shape, a.shape[1]
-    return torch.cat([h, a, h.new_ones(M, 1), h.new_zeros(M, -(D + A + 1) % 16)], 1).to(dtype)
+@lru_cache
+def _after():
+    "The kernel for all that a step does beside its product (@eq-gru); None on a machine without Triton."
+    try: import triton, triton.language as tl
+    except ImportError: return None
+    @triton.jit
+    def after(g, h, x, a, goal, total, count, w_ih, b_ih, b_hh, scale, shift, eps, D: tl.constexpr, A: tl.constexpr, WIDTH: tl.constexpr, SQUARED: tl.constexpr):
+        row = tl.program_id(0)                                     # of g [M,3D], h, x, goal [M,D], a [M,A], total [M]
+        i = tl.arange(0, WIDTH); ok = i < D                        # a power of two, at least D
+        r = tl.load(g + row*3*D + i, ok, 0.).to(tl.float32) + tl.load(b_ih + i, ok, 0.) + tl.load(b_hh + i, ok, 0.)
+        u = tl.load(g + row*3*D + D + i, ok, 0.).to(tl.float32) + tl.load(b_ih + D + i, ok, 0.) + tl.load(b_hh + D + i, ok, 0.)
+        g_n = tl.load(g + row*3*D + 2*D + i, ok, 0.).to(tl.float32) + tl.load(b_hh + 2*D + i, ok, 0.)
+        n = tl.load(b_ih + 2*D + i, ok, 0.)
+        for j in tl.static_range(A):
+            act = tl.load(a + row*A + j)
+            r += act*tl.load(w_ih + i*A + j, ok, 0.)
+            u += act*tl.load(w_ih + (D + i)*A + j, ok, 0.)
+            n += act*tl.load(w_ih + (2*D + i)*A + j, ok, 0.)
+        n = 2*tl.sigmoid(2*(n + tl.sigmoid(r)*g_n)) - 1
+        z = n + tl.sigmoid(u)*(tl.load(h + row*D + i, ok, 0.) - n)
+        z = tl.where(ok, z - tl.sum(tl.where(ok, z, 0.))/D, 0.)    # LayerNorm
+        z = z*tl.rsqrt(tl.sum(z*z)/D + eps)*tl.load(scale + i, ok, 0.) + tl.load(shift + i, ok, 0.)
+        tl.store(h + row*D + i, z, ok)
+        tl.store(x + row*D + i, z.to(x.dtype.element_ty), ok)
+        away = z - tl.load(goal + row*D + i, ok, 0.)
+        d = tl.sum(tl.where(ok, away*away, 0.))
+        tl.store(total + row, tl.load(total + row) + tl.load(count)*(d/D if SQUARED else tl.sqrt(d)))
+    return after
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #f8a04a36
 def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str) -> torch.Tensor:   # as `_imagine`
-    "Costs of M plans, with as few kernels as possible."
-    after = _fused(z0.device)
-    h, x, total = z0, _rows(z0, actions[0], p.w.dtype), z0.new_zeros(len(z0))
-    for t, a in enumerate(actions):
-        h, x, total = after(x @ p.w, h, a, actions[min(t + 1, len(actions) - 1)], goal, total, counts[t], p.w_n, p.b_n, p.norm, distance)
+    "Costs of M plans, with two kernels for each step."
+    (M, D), cell, (_, scale, shift, eps) = z0.shape, p.cell, p.norm
+    w, total = cell.weight_hh.T.to(p.w.dtype), z0.new_zeros(M)
+    h, x, g = z0.clone(), z0.to(w.dtype), torch.empty(M, 3*D, dtype=w.dtype, device=z0.device)
+    for a, count in zip(actions, counts):
+        torch.mm(x, w, out=g)
+        _after()[(M,)](g, h, x, a, goal, total, count, cell.weight_ih, cell.bias_ih, cell.bias_hh, scale, shift, eps,
+                       D, p.A, 1 << (D - 1).bit_length(), distance == 'squared')
     return total
-
-# %% ../../nbs/7_tools/26_fast_planning.ipynb #317ecdd8
-@lru_cache
-def _fused(device: torch.device) -> Callable:
-    "`_after`, compiled if the device is a GPU that can compile it."
-    if device.type != 'cuda': return _after
-    try:
-        fn, (M, D, A) = torch.compile(_after), (32, 16, 2)
-        z, v = torch.zeros(M, D, device=device), torch.zeros(M, device=device)
-        fn(torch.zeros(M, 3*D, device=device), z, z[:, :A], z[:, :A], z, v, v[0], z[:A], z[0], ((D,), z[0], z[0], 1e-5), 'plain')
-        return fn
-    except Exception as e:
-        warnings.warn(f'planning runs without compiled kernels: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ""}')
-        return _after
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #2b984faf
 class RecordedCost(FastCost):

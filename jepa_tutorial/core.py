@@ -4,7 +4,7 @@
 
 # %% ../nbs/1_world/00_core.ipynb #64d5591b
 from __future__ import annotations
-import contextlib, difflib, importlib.util, os, random
+import contextlib, difflib, gc, importlib.util, os, random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -73,6 +73,7 @@ def record(self: Recorded, inputs, rehearsals: int = 3):
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), torch.backends.cudnn.flags(enabled=True, benchmark=True):
         for _ in range(rehearsals): self.fn(*self.inputs)
+        gc.collect()                                       # an old recording that is freed meanwhile would spoil this one
         with torch.cuda.graph(self.graph): self.outputs = self.fn(*self.inputs)
     torch.cuda.current_stream().wait_stream(side)
 

@@ -108,7 +108,7 @@ def draw(self:Learner) -> Clip:
 # %% ../nbs/4_training/13_training.ipynb #fe3c15be
 @patch
 def encode(self:Learner, obs):   # uint8 [B,T,C,H,W] -> [B,T,D]
-    return self.compiled(self.jepa.normalizer.obs(obs)) if self.compiled else self.jepa.encode(obs)
+    return self.jepa.encode(obs) if self.compiled is None else self.compiled(self.jepa.normalizer.obs(obs))
 
 # %% ../nbs/4_training/13_training.ipynb #31497200
 @patch

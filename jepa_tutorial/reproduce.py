@@ -64,7 +64,7 @@ class Row(NamedTuple):
 VARIANTS = dict(full=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
                 start_first=['loss.start=first'], start_every=['loss.start=every'], two_layers=['model.num_layers=2'],
                 per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'],
-                ours=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5', 'data.door_start=0.25', 'optim.predictor_scale=2.0'])
+                long_rollouts=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5', 'data.door_start=0.25', 'optim.predictor_scale=2.0'])
 ABLATIONS = list(VARIANTS)[1:5]
 PLANNERS = dict(fast=['plan_fast'], published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'], fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
 PRESETS = dict(full=dict(random_wall='random_wall', fixed_wall='fixed_wall'), laptop=dict(random_wall='quick_random', fixed_wall='quick'))
@@ -115,7 +115,7 @@ def _full():
     fast = last('random_wall') + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
     search = [row('random_wall', planner=p) for p in ('published', 'cem', 'mppi_last', 'fast_squared')] + [row('random_wall', contact='bounce')]
     seeds = [r for s in (1000, 10000) for v in ('full', *ABLATIONS) for r in last('random_wall', v, seed=s)]
-    return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')]
+    return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #6eab03f5
 class TimeIsUp(Exception): "The minutes that were asked for have passed."

@@ -15,9 +15,9 @@ __all__ = ['Hint', 'need', 'Verdict', 'checker', 'close', 'check_repeats', 'chec
            'check_blink', 'check_culprit', 'check_local_minima', 'check_crow', 'check_disagree', 'check_refit',
            'check_pits', 'check_budget', 'check_weights', 'check_free_energy', 'check_limits', 'check_temperature',
            'check_episodes', 'check_perfect', 'check_stubborn', 'check_ranking', 'check_symptoms', 'check_differ',
-           'check_climb', 'check_planner_order', 'check_thought', 'check_enough', 'check_pooled', 'check_marginal',
-           'check_inside', 'check_tint', 'check_walk', 'check_planner_file', 'check_margin', 'check_exit_code',
-           'check_saved', 'check_speedup', 'check_intensity']
+           'check_climb', 'check_planner_order', 'check_thought', 'check_enough', 'check_share_at_wall', 'check_any_of',
+           'check_pooled', 'check_marginal', 'check_inside', 'check_tint', 'check_walk', 'check_planner_file',
+           'check_margin', 'check_exit_code', 'check_saved', 'check_speedup', 'check_intensity']
 
 # %% ../nbs/7_tools/27_checkers.ipynb #db70c116
 from functools import wraps
@@ -1014,6 +1014,28 @@ def check_enough(enough):
         need(tuple(got) in planners, 'return one of the pairs.')
         need(tuple(got) == want, f'with a margin of {margin} it is {want}, not {tuple(got)}: the cheapest of those that come near the best.')
     return 'that one is enough.'
+
+# %% ../nbs/7_tools/27_checkers.ipynb #28b6c896
+@checker
+def check_share_at_wall(share):
+    kinds = {'at the wall, by the door': 4, 'at the wall, far from the door': 2, 'in the doorway': 1, "in the goal's room": 0, 'elsewhere in its own room': 5}
+    got = share(kinds)
+    need(got is not None, 'nothing came back.')
+    need(abs(got - 6) > 1e-6, 'that is their number; the share is of all failures.')
+    need(abs(got - 4/12) > 1e-6, 'those by the door; the ones far from the door stand at the wall as well.')
+    close(got, .5, 'share_at_wall of 4, 2, 1, 0 and 5')
+    need(share(dict.fromkeys(kinds, 0)) == 0, 'when nothing failed the share is 0, and nothing is divided by zero.')
+    return 'half of these twelve.'
+
+@checker
+def check_any_of(any_of):
+    for p, n in ((.5, 1), (.5, 3), (.1, 20), (1., 2)):
+        got, want = any_of(p, n), sum(p*(1 - p)**k for k in range(n))       # the first success comes at try k + 1
+        need(got is not None, 'nothing came back.')
+        need(n == 1 or abs(got - n*p) > 1e-6, 'chances of tries don\'t add up: two coins don\'t make a certainty.')
+        need(n == 1 or p == 1 or abs(got - p**n) > 1e-6, 'that is how likely it is that all of them succeed.')
+        close(got, want, f'any_of({p}, {n})')
+    return 'a second try is worth half of the first.' 
 
 # %% ../nbs/7_tools/27_checkers.ipynb #46c4eb83
 @checker

@@ -193,7 +193,7 @@ def test_without_submitit(tmp_path, monkeypatch):
 
 def test_the_report_says_what_numpy_says(four):
     _, out, _ = four
-    done = command('jepa_report', out, '--average_over_seeds', '--json')
+    done = command('jepa_report', out, '--average-over-seeds', '--json')
     assert done.returncode == 0, done.stderr
     raw = {n: [json.loads(l) for l in (out/n/'metrics.jsonl').read_text().splitlines()] for n in ('alpha4-s1', 'alpha4-s2', 'alpha16-s1')}
     lines = [l.split(',') for l in (out/'report'/'summary.csv').read_text().splitlines()]

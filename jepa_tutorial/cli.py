@@ -115,7 +115,8 @@ def _draw_training(rows: list, path: Path):
     "All curves of a run on one sheet."
     keys = [k for k in rows[-1] | {k: 0 for r in rows for k in r} if k not in ('step', 'frames', 'seconds')]
     with _figure(path, figsize=(10, 2.2*-(-len(keys)//4))) as fig:
-        for ax, k in zip(fig.subplots(-(-len(keys)//4), 4).flat, keys):
+        for i, k in enumerate(keys):
+            ax = fig.add_subplot(-(-len(keys)//4), 4, i + 1)
             x, y = zip(*((r['step'], r[k]) for r in rows if k in r))
             ax.plot(x, y); ax.set_title(k.replace('_', ' '))
 

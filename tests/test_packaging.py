@@ -22,7 +22,8 @@ may_import = {
     'training': 'trajectories losses.objective checkpoints', 'unrolling': 'trajectories checkpoints',
     'planning.cost': 'planning jepa', 'planning.cem': 'planning.cost', 'planning.mppi': 'planning.cem', 'planning.fast': 'planning.mppi',
     'planning.episodes': 'planning.fast checkpoints two_rooms',
-    'cli': '*', 'reproduce': '*', 'bench': '*', 'checkers': '*', 'sweeps': '*', 'tracking': 'training', 'parallel': 'training',
+    'refining': 'training', 'tracking': 'training', 'parallel': 'training',
+    'cli': '*', 'reproduce': '*', 'bench': '*', 'checkers': '*', 'sweeps': '*',
 }
 model = 'encoder predictor jepa losses.objective probing checkpoints planning.cost planning.cem planning.mppi'.split()
 

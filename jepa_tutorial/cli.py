@@ -17,19 +17,20 @@ from fastcore.script import anno_parser
 try: from fastcore.script import Param                                                      # fastcore 1
 except ImportError: Param = lambda help, type, **kw: Annotated[type, dict(kw, help=help)]   # fastcore 2
 
-# %% ../nbs/7_tools/23_commands.ipynb #2dd9d961
-_DISK = {errno.ENOSPC: 'make room and start again; a run goes on from its last state', errno.EROFS: 'choose another folder with --out', errno.EACCES: 'choose another folder with --out'}
+# %% ../nbs/7_tools/23_commands.ipynb #1e3badf1
+def _remedy(e: Exception) -> str:
+    "What to do about a disk that doesn't take any more."
+    out = '; choose another folder with --out'
+    return {errno.ENOSPC: '; make room and start again, a run goes on from its last state', errno.EROFS: out, errno.EACCES: out}.get(getattr(e, 'errno', None), '')
 
+# %% ../nbs/7_tools/23_commands.ipynb #2dd9d961
 @contextlib.contextmanager
 def one_line_errors(
     command: str,  # name to put before the message
 ):
     "Turn the errors that a user can mend into one line and exit code 1; an interrupt into exit code 130."
     try: yield
-    except (ValueError, OSError) as e:
-        line = ' '.join(str(e).split())
-        if remedy := _DISK.get(getattr(e, 'errno', None)): line += f'; {remedy}'
-        sys.exit(f'{command}: {line}')
+    except (ValueError, OSError) as e: sys.exit(f"{command}: {' '.join(str(e).split())}{_remedy(e)}")
     except KeyboardInterrupt: print(f'\n{command}: interrupted', file=sys.stderr); sys.exit(130)
 
 # %% ../nbs/7_tools/23_commands.ipynb #9954fd77
@@ -38,6 +39,7 @@ def _underscored(arg: str) -> str:
     name, *value = arg.split('=', 1)
     return '='.join([f"--{name[2:].replace('-', '_')}", *value]) if arg.startswith('--') else arg
 
+# %% ../nbs/7_tools/23_commands.ipynb #f8fd5631
 def command(f):
     "Make a function a command: run by a script of its name, it takes its arguments from the command line."
     @wraps(f)
@@ -120,6 +122,7 @@ def _draw_training(rows: list, path: Path):
             x, y = zip(*((r['step'], r[k]) for r in rows if k in r))
             ax.plot(x, y); ax.set_title(k.replace('_', ' '))
 
+# %% ../nbs/7_tools/23_commands.ipynb #2b904a5e
 def pictures(run) -> dict:   # name -> file
     "What there is to see of a run when it is over: its curves, and a film of what its model imagines."
     if not _can_draw() or not run.metrics: return {}

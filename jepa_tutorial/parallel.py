@@ -20,10 +20,11 @@ from .training import Learner, Run, load_state, train_step
 # %% auto #0
 __all__ = ['world', 'rank', 'gathered', 'averaged', 'Share', 'together', 'train_together']
 
-# %% ../nbs/7_tools/29_parallel.ipynb #791c16d9
+# %% ../nbs/7_tools/29_parallel.ipynb #90bdee20
 def world() -> int: return dist.get_world_size() if dist.is_initialized() else 1   # processes
 def rank() -> int: return dist.get_rank() if dist.is_initialized() else 0          # which of them this is
 
+# %% ../nbs/7_tools/29_parallel.ipynb #791c16d9
 class _Gather(torch.autograd.Function):
     "Copy to all; the way back is a sum over all (@eq-back)."
     @staticmethod
@@ -43,6 +44,7 @@ def gathered(
     "What all processes have, in the order of their ranks."
     return _Gather.apply(z) if world() > 1 else z
 
+# %% ../nbs/7_tools/29_parallel.ipynb #1b275f0a
 def averaged(x: torch.Tensor) -> torch.Tensor:
     "The mean over all processes."
     if world() > 1: dist.all_reduce(x); x /= world()
@@ -73,8 +75,7 @@ class Share(Learner):
         super().__init__(cfg, device)
         self.recorded = None                                           # what travels between processes isn't recorded
         self.objective._seen = partial(_seen_by_all, self.objective)
-        idle = any(w == 0 for w in self.objective.weights.values())    # a loss that is only measured moves nothing
-        if world() > 1: self.ddp = DistributedDataParallel(_Whole(self), find_unused_parameters=idle)
+        if world() > 1: self.ddp = DistributedDataParallel(_Whole(self), find_unused_parameters=0 in self.objective.weights.values())   # only measured
 
 # %% ../nbs/7_tools/29_parallel.ipynb #7a9f6b26
 @patch
@@ -97,8 +98,7 @@ def gradients(self:Share, clip: Clip) -> dict:
 @contextlib.contextmanager
 def together(device=None):
     "Meet the other processes that torchrun has started; gives the device that is this one's."
-    local = int(os.environ.get('LOCAL_RANK', 0))
-    gpu = torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
+    local, gpu = int(os.environ.get('LOCAL_RANK', 0)), torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
     if gpu: torch.cuda.set_device(local)
     dist.init_process_group('nccl' if gpu else 'gloo', timeout=timedelta(hours=2))   # the others wait while the first one evaluates
     try: yield torch.device('cuda', local) if gpu else torch.device(device or 'cpu')

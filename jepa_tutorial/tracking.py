@@ -4,10 +4,9 @@
 
 # %% ../nbs/7_tools/28_tracking.ipynb #ca689806
 from __future__ import annotations
-import contextlib, importlib, json, netrc, os, shutil, sys, urllib.error, urllib.request, uuid
+import contextlib, importlib, netrc, os, shutil, sys, urllib.error, urllib.parse, urllib.request, uuid
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlparse
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
 from .core import _nearest
@@ -25,6 +24,7 @@ class Track(NamedTuple):
     group: str = ''    # the sweep that it belongs to
     sweep: str = ''    # the sweep's number at wandb, if it was registered there
 
+# %% ../nbs/7_tools/28_tracking.ipynb #c1a53a90
 def _numbers(row: dict) -> dict:
     "What is drawn as curves over the steps."
     return {k: v for k, v in row.items() if k != 'step'}
@@ -64,9 +64,10 @@ _SERVER = 'https://api.wandb.ai'
 def _has_key(server: str) -> bool:
     "Is there a key for the server: in the environment, or where `wandb login` puts it?"
     if os.environ.get('WANDB_API_KEY'): return True
-    try: return netrc.netrc(os.environ.get('NETRC')).authenticators(urlparse(server).hostname) is not None
+    try: return netrc.netrc(os.environ.get('NETRC')).authenticators(urllib.parse.urlparse(server).hostname) is not None
     except (OSError, netrc.NetrcParseError): return False
 
+# %% ../nbs/7_tools/28_tracking.ipynb #e08fcd31
 def _answers(server: str) -> bool:
     try: urllib.request.urlopen(server, timeout=5).close()
     except urllib.error.HTTPError: pass           # an answer, if not a kind one
@@ -74,9 +75,7 @@ def _answers(server: str) -> bool:
     return True
 
 # %% ../nbs/7_tools/28_tracking.ipynb #70c76d1c
-def wandb_mode(
-    answers=_answers,   # is a server there?
-) -> tuple:             # 'online', 'offline', or what WANDB_MODE says; and why
+def wandb_mode(answers=_answers) -> tuple:   # 'online', 'offline', or what WANDB_MODE says; and why
     "How wandb can work here."
     server = os.environ.get('WANDB_BASE_URL', _SERVER)
     if mode := os.environ.get('WANDB_MODE'): return mode, f'WANDB_MODE={mode}'
@@ -118,9 +117,7 @@ def show(self:Wandb, name: str, path: Path):
 TRACKERS = dict(wandb=Wandb, tensorboard=TensorBoard)
 
 # %% ../nbs/7_tools/28_tracking.ipynb #cc4b7ad3
-def track_to(
-    names: str,   # 'wandb', 'tensorboard', or 'wandb,tensorboard'
-) -> tuple:
+def track_to(names: str) -> tuple:   # 'wandb', 'tensorboard', or 'wandb,tensorboard'
     "The trackers that are meant, of which all are installed."
     found = tuple(n for n in names.replace(' ', '').split(',') if n)
     for n in found:

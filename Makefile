@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial demo test lab readme execute docs soak browser slurm
+.PHONY: tutorial demo test lab readme execute docs pages soak browser slurm
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -39,6 +39,12 @@ docs: .venv/.dev
 	@command -v quarto >/dev/null || { echo 'make docs needs Quarto on PATH (version: see .github/workflows/docs.yaml)' >&2; exit 1; }
 	touch README.md
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/nbdev_docs
+	$(BIN)/python scripts/site.py _docs
+
+# every page as HTML without Quarto, looked at in a browser; needs pandoc and Chromium (CHROMIUM=path if it isn't found)
+pages: .venv/.dev
+	$(BIN)/pip install -qq playwright
+	$(BIN)/pytest -q -m html
 
 # training killed again and again must end where an undisturbed run ends; SOAK=100 for longer
 soak: .venv/.dev

@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial demo test lab readme execute docs pages soak browser
+.PHONY: tutorial demo test lab readme execute docs pages soak browser slurm
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -49,6 +49,10 @@ pages: .venv/.dev
 # training killed again and again must end where an undisturbed run ends; SOAK=100 for longer
 soak: .venv/.dev
 	SOAK=$(SOAK) $(BIN)/pytest -q -m soak
+
+# a sweep on a real SLURM of one machine, which is installed and started for it; needs root, on Debian or Ubuntu
+slurm: .venv/.dev
+	tests/slurm.sh $(BIN)/pytest -q -m slurm
 
 # every control of the book, moved in JupyterLab; needs Chromium (CHROMIUM=path if it isn't found)
 browser: .venv/.dev .venv/.lab

@@ -211,13 +211,15 @@ class bar(ProgressBar):
     def on_update(self, val, text): self.box.children[0].value, self.box.children[1].value = val, text
 
     def __iter__(self):
-        stop, box = [], None
+        stop, self.box = [], None
         before = signal.signal(signal.SIGINT, lambda *_: stop.append(True))
         try:
             for x in super().__iter__():
                 yield x
                 if stop: return
-        finally: signal.signal(signal.SIGINT, before); self.box.close()
+        finally:
+            signal.signal(signal.SIGINT, before)
+            if self.box: self.box.close()
 
 # %% ../nbs/7_tools/22_plotting.ipynb #3eb7e7e1
 def _mix(name, share): return tuple((1 - share*(1 - _rgb(name)/255)).tolist())

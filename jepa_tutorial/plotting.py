@@ -193,7 +193,7 @@ def player(
     class Player(w.HBox, w.ValueWidget): value, description = Int(), Unicode()
     start = low if start is None else start
     each = dict(value=start, min=low, max=high, step=step)
-    play, slider = w.Play(interval=int(1000*seconds), show_repeat=False, **each), w.IntSlider(continuous_update=False, **each)
+    play, slider = w.Play(interval=int(1000*seconds), show_repeat=False, layout=w.Layout(width='6em'), **each), w.IntSlider(continuous_update=False, **each)
     pad = Player([slider, play], value=start)
     w.jslink((play, 'value'), (slider, 'value'))
     for name in ('value', 'description'): link((pad, name), (slider, name))

@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial test lab readme execute docs soak browser
+.PHONY: tutorial demo test lab readme execute docs soak browser
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -12,6 +12,10 @@ tutorial: .venv/.library
 	$(BIN)/jepa_train quick --out $(RUN)
 	$(BIN)/jepa_unroll $(RUN)
 	$(BIN)/jepa_plan $(RUN) --episodes 20 --gif
+
+# the shipped model plans twenty tasks with walls that it has never seen, and films the first
+demo: .venv/.library
+	$(BIN)/jepa_plan random_wall --episodes 20 --gif --out runs/demo
 
 # everything that CI checks
 test: .venv/.dev

@@ -15,9 +15,10 @@ __all__ = ['Hint', 'need', 'Verdict', 'checker', 'close', 'check_repeats', 'chec
            'check_blink', 'check_culprit', 'check_local_minima', 'check_crow', 'check_disagree', 'check_refit',
            'check_pits', 'check_budget', 'check_weights', 'check_free_energy', 'check_limits', 'check_temperature',
            'check_episodes', 'check_perfect', 'check_stubborn', 'check_ranking', 'check_symptoms', 'check_differ',
-           'check_climb', 'check_planner_order', 'check_thought', 'check_enough', 'check_pooled', 'check_marginal',
-           'check_inside', 'check_tint', 'check_walk', 'check_planner_file', 'check_margin', 'check_exit_code',
-           'check_saved', 'check_speedup', 'check_intensity']
+           'check_climb', 'check_planner_order', 'check_thought', 'check_enough', 'check_share_at_wall', 'check_any_of',
+           'check_standard_error', 'check_pairs_needed', 'check_pooled', 'check_marginal', 'check_inside', 'check_tint',
+           'check_walk', 'check_planner_file', 'check_margin', 'check_exit_code', 'check_saved', 'check_speedup',
+           'check_intensity']
 
 # %% ../nbs/7_tools/27_checkers.ipynb #db70c116
 from functools import wraps
@@ -1014,6 +1015,49 @@ def check_enough(enough):
         need(tuple(got) in planners, 'return one of the pairs.')
         need(tuple(got) == want, f'with a margin of {margin} it is {want}, not {tuple(got)}: the cheapest of those that come near the best.')
     return 'that one is enough.'
+
+# %% ../nbs/7_tools/27_checkers.ipynb #28b6c896
+@checker
+def check_share_at_wall(share):
+    kinds = {'at the wall, by the door': 4, 'at the wall, far from the door': 2, 'in the doorway': 1, "in the goal's room": 0, 'elsewhere in its own room': 5}
+    got = share(kinds)
+    need(got is not None, 'nothing came back.')
+    need(abs(got - 6) > 1e-6, 'that is their number; the share is of all failures.')
+    need(abs(got - 4/12) > 1e-6, 'those by the door; the ones far from the door stand at the wall as well.')
+    close(got, .5, 'share_at_wall of 4, 2, 1, 0 and 5')
+    need(share(dict.fromkeys(kinds, 0)) == 0, 'when nothing failed the share is 0, and nothing is divided by zero.')
+    return 'half of these twelve.'
+
+@checker
+def check_any_of(any_of):
+    for p, n in ((.5, 1), (.5, 3), (.1, 20), (1., 2)):
+        got, want = any_of(p, n), sum(p*(1 - p)**k for k in range(n))       # the first success comes at try k + 1
+        need(got is not None, 'nothing came back.')
+        need(n == 1 or abs(got - n*p) > 1e-6, 'chances of tries don\'t add up: two coins don\'t make a certainty.')
+        need(n == 1 or p == 1 or abs(got - p**n) > 1e-6, 'that is how likely it is that all of them succeed.')
+        close(got, want, f'any_of({p}, {n})')
+    return 'a second try is worth half of the first.' 
+
+# %% ../nbs/7_tools/27_checkers.ipynb #d2edd96a
+@checker
+def check_standard_error(error):
+    for p, n in ((.97, 180), (.5, 100), (.9, 7)):
+        got, want = error(p, n), torch.full((n,), p).sub(1).mul(-p).sum().item()**.5/n     # the root of a sum of n variances, over n
+        need(got is not None, 'nothing came back.')
+        need(abs(got - want**2) > 1e-9, 'that is the variance; an error has the unit of what is measured.')
+        need(abs(got - want*n**.5) > 1e-9, 'that is the spread of single episodes; a mean of many is steadier.')
+        close(got, want, f'standard_error({p}, {n})', rtol=1e-3)
+    return 'a thousand rooms know a rate near one to half a point.'
+
+@checker
+def check_pairs_needed(needed):
+    for p, q in ((.97, .98), (.9, .99), (.4, .55)):
+        got = needed(p, q)
+        need(got is not None, 'nothing came back.')
+        sure = lambda n: abs(p - q) >= 2*((p*(1 - p) + q*(1 - q))/n)**.5*(1 - 1e-9)
+        need(sure(got), f'{got} rooms are too few for {p} and {q}: both rates have an error, and the errors add up.')
+        need(not sure(got - 1), f'{got - 1} rooms would do for {p} and {q}.')
+    return 'the last point is the dearest.' 
 
 # %% ../nbs/7_tools/27_checkers.ipynb #46c4eb83
 @checker

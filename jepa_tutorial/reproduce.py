@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import OmegaConf
-from .checkpoints import load_trained
+from .checkpoints import load_trained, save_trained
 from .core import PACKAGE, load_config, rng
 from .planning.episodes import Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 from .planning.mppi import load_planner
+from .refining import refine
 from .training import _device_name, _write_atomic, train
 from .two_rooms import Layout
 
@@ -61,11 +62,11 @@ class Row(NamedTuple):
     def name(self): return f'{self.run}-e{self.back}-{self.planner}-{self.contact}' + (f'-{self.steps}' if self.steps != 200 else '')
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e44fc995
-VARIANTS = dict(full=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
+VARIANTS = dict(full=[], refined=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
                 start_first=['loss.start=first'], start_every=['loss.start=every'], two_layers=['model.num_layers=2'],
                 per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'],
                 long_rollouts=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5', 'data.door_start=0.25', 'optim.predictor_scale=2.0'])
-ABLATIONS = list(VARIANTS)[1:5]
+ABLATIONS = [v for v in VARIANTS if v.startswith('no_')]
 PLANNERS = dict(fast=['plan_fast'], published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'], fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
 PRESETS = dict(full=dict(random_wall='random_wall', fixed_wall='fixed_wall'), laptop=dict(random_wall='quick_random', fixed_wall='quick'))
 EPISODES = dict(laptop=200, full=1000)
@@ -112,7 +113,7 @@ def _full():
     "Random wall, fixed wall, the ablations, the planners, the other seeds, and the further questions."
     row = lambda *a, **k: Row('full', *a, **k)
     last = lambda *a, **k: [row(*a, **k, back=b) for b in range(3)]
-    fast = last('random_wall') + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
+    fast = last('random_wall') + [row('random_wall', 'refined')] + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
     search = [row('random_wall', planner=p) for p in ('published', 'cem', 'mppi_last', 'fast_squared')] + [row('random_wall', contact='bounce')]
     seeds = [r for s in (1000, 10000) for v in ('full', *ABLATIONS) for r in last('random_wall', v, seed=s)]
     return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')
@@ -129,21 +130,32 @@ def deadline(
     return check
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #206ee222
-def shipped(cfg) -> Path | None:
-    "Weights of this package that were trained with these settings, if there are any."
+def shipped(cfg, refined: bool = False) -> Path | None:
+    "Weights of this package that were trained with these settings, and refined or not, if there are any."
     key = lambda c: {k: c[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
     cards = sorted((PACKAGE/'weights').glob('*.json'))
-    return next((c.with_suffix('') for c in cards if key(json.loads(c.read_text())['config']) == key(OmegaConf.to_container(cfg))), None)
+    fits = lambda card: key(card['config']) == key(OmegaConf.to_container(cfg)) and ('refined' in card) == refined
+    return next((c.with_suffix('') for c in cards if fits(json.loads(c.read_text()))), None)
 
 def train_row(row: Row, runs: Path, check, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
     cfg, folder = settings(row), Path(runs)/row.run
+    if row.variant == 'refined': return _refined(row, folder, runs, check, device, progress)
     epoch = folder/f'epoch_{cfg.optim.epochs - row.back:03}'
     if not row.back and not (folder/'state.pt').exists() and (ours := shipped(cfg)): return load_trained(ours, device)
     if not epoch.with_suffix('.safetensors').exists():
         from jepa_tutorial.cli import evaluations
         train(cfg, folder, [check, *evaluations(cfg)], device=device, progress=progress)
     return load_trained(epoch, device)
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #09a29345
+def _refined(row, folder, runs, check, device, progress):
+    "The refined model of a row: as it ships, as it lies in its folder, or made."
+    ours = shipped(settings(row), refined=True)
+    if ours and not row.back: return load_trained(ours, device)
+    if not (folder/'model.safetensors').exists():
+        save_trained(folder/'model', refine(train_row(row._replace(variant='full'), runs, check, device, progress), say=lambda *_: check()), half=True)
+    return load_trained(folder, device)
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #d08c3d33
 def outcomes(episodes, tasks) -> list[list]:

@@ -22,6 +22,7 @@ may_import = {
     'training': 'trajectories losses.objective checkpoints', 'unrolling': 'trajectories checkpoints',
     'planning.cost': 'planning jepa', 'planning.cem': 'planning.cost', 'planning.mppi': 'planning.cem', 'planning.fast': 'planning.mppi',
     'planning.episodes': 'planning.fast checkpoints two_rooms',
+    'refining': 'training',
     'cli': '*', 'reproduce': '*', 'bench': '*', 'checkers': '*', 'sweeps': '*',
 }
 model = 'encoder predictor jepa losses.objective probing checkpoints planning.cost planning.cem planning.mppi'.split()

@@ -126,8 +126,8 @@ def test_hands_move_their_pictures(page_path, lab, browser):
             found.last.scroll_into_view_if_needed(); Path(shots).mkdir(parents=True, exist_ok=True)
             found.last.screenshot(path=f'{shots}/{page_path.stem}.png'); page.screenshot(path=f'{shots}/{page_path.stem}_page.png')
 
-keys = {'BUTTON': ['Space'], 'DIV': ['ArrowRight'], 'SELECT': ['Space', 'ArrowDown', 'Enter']}   # a closed menu leaves the arrows to JupyterLab
-back = {'DIV': ['ArrowLeft'], 'SELECT': ['Space', 'ArrowUp', 'Enter']}
+keys = {'BUTTON': ['Space'], 'DIV': 5*['ArrowRight'], 'SELECT': ['Space', 'ArrowDown', 'Enter']}   # a closed menu leaves the arrows to JupyterLab
+back = {'DIV': 5*['ArrowLeft'], 'SELECT': ['Space', 'ArrowUp', 'Enter']}
 
 def by_keyboard(page, hand):
     "Walk back from the cell below the hand with Shift+Tab; each kind of control that is met changes the picture."
@@ -136,7 +136,7 @@ def by_keyboard(page, hand):
         book.activeCellIndex = book.widgets.findIndex(c => /^hand\\(/m.test(c.model.sharedModel.source)) + 1; book.mode = 'command'; book.activate(); }}""")
     for _ in range(60):
         page.keyboard.press('Shift+Tab')
-        kind = page.evaluate("""hand => { const e = document.activeElement, own = hand.contains(e) && !e.closest('.widget-play');
+        kind = page.evaluate("""hand => { const e = document.activeElement, own = hand.contains(e) && !e.closest('.widget-play') && e.innerText != '⌫';
             return own && (e.tagName !== 'DIV' || e.classList.contains('noUi-handle')) ? e.tagName : '' }""", hand.element_handle())
         if kind not in keys or kind in met: continue
         before = picture.get_attribute('src')

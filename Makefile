@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial demo test lab readme execute docs soak browser
+.PHONY: tutorial demo test lab readme execute docs pages soak browser slurm
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -39,10 +39,20 @@ docs: .venv/.dev
 	@command -v quarto >/dev/null || { echo 'make docs needs Quarto on PATH (version: see .github/workflows/docs.yaml)' >&2; exit 1; }
 	touch README.md
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/nbdev_docs
+	$(BIN)/python scripts/site.py _docs
+
+# every page as HTML without Quarto, looked at in a browser; needs pandoc and Chromium (CHROMIUM=path if it isn't found)
+pages: .venv/.dev
+	$(BIN)/pip install -qq playwright
+	$(BIN)/pytest -q -m html
 
 # training killed again and again must end where an undisturbed run ends; SOAK=100 for longer
 soak: .venv/.dev
 	SOAK=$(SOAK) $(BIN)/pytest -q -m soak
+
+# a sweep on a real SLURM of one machine, which is installed and started for it; needs root, on Debian or Ubuntu
+slurm: .venv/.dev
+	tests/slurm.sh $(BIN)/pytest -q -m slurm
 
 # every control of the book, moved in JupyterLab; needs Chromium (CHROMIUM=path if it isn't found)
 browser: .venv/.dev .venv/.lab

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
 from .core import CONFIGS, _keys, _nearest, _read, device as best_device, load_config
-from .training import Learner, _check, _same_settings, _write_atomic, read_metrics, train, train_step
+from .tracking import Track, train_tracked
+from .training import Learner, _check, _same_settings, _write_atomic, read_metrics, train_step
 
 # %% auto #0
 __all__ = ['SWEEPS', 'Trial', 'expand', 'Sweep', 'load_sweep', 'write_status', 'read_status', 'locked', 'run_trial',
@@ -19,7 +20,7 @@ __all__ = ['SWEEPS', 'Trial', 'expand', 'Sweep', 'load_sweep', 'write_status', '
            'open_trials', 'slots', 'run_local', 'Cluster', 'run_slurm', 'run_sweep', 'run_single', 'epoch_means',
            'finished', 'varied', 'tidy', 'write_csv', 'read_csv', 'pooled', 'summarise', 'deciding', 'best',
            'summary_table', 'bands', 'draw_curves', 'settings_of', 'marginals', 'draw_marginals', 'write_best',
-           'report']
+           'report', 'cost_rows']
 
 # %% ../nbs/6_results/21_sweeps.ipynb #8285778b
 SWEEPS = CONFIGS/'sweeps'
@@ -199,12 +200,13 @@ def run_trial(
     folder: Path,        # of the run; what lies there is continued
     device: str | None = None,
     progress=False,      # show a bar
+    track=Track(),       # who follows it
 ):
     "Train one run of a sweep, and say so in its status."
     from jepa_tutorial.cli import evaluations
     with locked(folder/'run.lock'), _in_words(folder):
         write_status(folder, 'running')
-        train(cfg, folder, evaluations(cfg), device=device, progress=progress)
+        train_tracked(cfg, folder, evaluations(cfg), track, device=device, progress=progress)
         write_status(folder, 'done')
 
 # %% ../nbs/6_results/21_sweeps.ipynb #69bbe28e
@@ -289,12 +291,12 @@ def _submitit():
 
 class Work:
     "What a process of a sweep does."
-    def __init__(self, cfg: DictConfig, folder: Path, device=None, threads: int = 0):
-        self.cfg, self.folder, self.device, self.threads = OmegaConf.to_yaml(cfg), Path(folder).resolve(), device, threads
+    def __init__(self, cfg: DictConfig, folder: Path, device=None, threads: int = 0, track=Track()):
+        self.cfg, self.folder, self.device, self.threads, self.track = OmegaConf.to_yaml(cfg), Path(folder).resolve(), device or None, threads, tuple(track)
     def __call__(self):
-        from jepa_tutorial.sweeps import run_trial
+        from jepa_tutorial.sweeps import Track, run_trial
         if self.threads: torch.set_num_threads(self.threads)
-        run_trial(OmegaConf.create(self.cfg), self.folder, self.device)
+        run_trial(OmegaConf.create(self.cfg), self.folder, self.device, track=Track(*self.track))
     def checkpoint(self): return _submitit().helpers.DelayedSubmission(self)
 
 # %% ../nbs/6_results/21_sweeps.ipynb #894a66c0
@@ -330,10 +332,11 @@ def run_local(
     at_once: int = 0,    # runs at a time; default one for each GPU, or for each core
     device: str = '',
     say=print,           # is told about each run that ends
+    track=Track(),
 ):
     "Run trials in processes of this machine, and wait for them."
     fit, threads, gpus = slots(at_once or len(todo), device)
-    start, waiting, active = _starter(sweep, out, device, threads, gpus), list(todo), {}
+    start, waiting, active = _starter(sweep, out, device, threads, gpus, track), list(todo), {}
     for t in todo: (out/t.name/'job').unlink(missing_ok=True); write_status(out/t.name, 'queued')
     try:
         while waiting or active:
@@ -346,13 +349,13 @@ def run_local(
         for trial, job in active.values(): _stop(out/trial.name, job)
 
 # %% ../nbs/6_results/21_sweeps.ipynb #0ab627a1
-def _starter(sweep: Sweep, out: Path, device, threads: int, gpus: int):
+def _starter(sweep: Sweep, out: Path, device, threads: int, gpus: int, track):
     "A function (trial, slot) -> (trial, job) that starts a process."
     executor = _submitit().AutoExecutor(folder=out/'jobs', cluster='local')
     def start(trial, slot):
         gpu = dict(gpus_per_node=1, local_visible_gpus=[slot % gpus]) if gpus else {}
         executor.update_parameters(timeout_min=60*24*30, name=sweep.name, **gpu)
-        return trial, executor.submit(Work(sweep.config(trial), out/trial.name, device or None, threads))
+        return trial, executor.submit(Work(sweep.config(trial), out/trial.name, device, threads, track._replace(name=trial.group)))
     return start
 
 # %% ../nbs/6_results/21_sweeps.ipynb #b94851f2
@@ -383,11 +386,11 @@ class Cluster(NamedTuple):
     parallel: int = 256    # runs at a time
 
 # %% ../nbs/6_results/21_sweeps.ipynb #64c228e1
-def run_slurm(sweep: Sweep, todo: list[Trial], out: Path, cluster: Cluster = Cluster(), device: str = '') -> list[str]:
+def run_slurm(sweep: Sweep, todo: list[Trial], out: Path, cluster: Cluster = Cluster(), device: str = '', track=Track()) -> list[str]:
     "Hand trials to SLURM as a job array; returns the jobs' numbers."
     executor = _slurm(out, sweep.name, cluster)
     for t in todo: (out/t.name/'job').unlink(missing_ok=True); write_status(out/t.name, 'queued')
-    with executor.batch(): jobs = [executor.submit(Work(sweep.config(t), out/t.name, device or None)) for t in todo]
+    with executor.batch(): jobs = [executor.submit(Work(sweep.config(t), out/t.name, device, track=track._replace(name=t.group))) for t in todo]
     for t, j in zip(todo, jobs): _write_atomic(out/t.name/'job', j.job_id.encode())
     return [j.job_id for j in jobs]
 
@@ -410,6 +413,7 @@ def run_sweep(
     device: str = '',               # cpu, cuda, mps; default the best one
     cluster: Cluster = Cluster(),   # what to ask SLURM for
     say=print,
+    track=Track(),                  # who follows the runs; the seeds of a configuration share its name
 ) -> list[dict]:                    # the survey at its end
     "Run whatever is missing of a sweep."
     out = Path(out)
@@ -417,8 +421,8 @@ def run_sweep(
     with locked(out/'sweep.lock'):
         todo = open_trials(sweep, out); _keep(sweep, out)
         say(plan_text(_estimate(sweep, todo, out, on, at_once, device, cluster)))
-        if todo and on == 'local': run_local(sweep, todo, out, at_once, device, say)
-        if todo and on == 'slurm': say(f"submitted {', '.join(run_slurm(sweep, todo, out, cluster, device))}")
+        if todo and on == 'local': run_local(sweep, todo, out, at_once, device, say, track)
+        if todo and on == 'slurm': say(f"submitted {', '.join(run_slurm(sweep, todo, out, cluster, device, track))}")
     return survey(sweep, out)
 
 # %% ../nbs/6_results/21_sweeps.ipynb #0069c4b8
@@ -439,13 +443,14 @@ def run_single(
     name: str = 'next',      # of the run, or the next that is missing
     device: str = '',
     progress: bool = True,   # show a bar
+    track=Track(),
 ) -> str | None:             # the run's name, None if nothing is left
     "Train one run of a sweep in this process."
     out, names = Path(out), [t.name for t in sweep.trials]
     if name not in ('next', *names): raise ValueError(f"no run '{name}'{_nearest(name, names)}")
     todo = [t for t in open_trials(sweep, out) if name in ('next', t.name)][:1]
     _keep(sweep, out)
-    for t in todo: run_trial(sweep.config(t), out/t.name, device or None, progress)
+    for t in todo: run_trial(sweep.config(t), out/t.name, device or None, progress, track._replace(name=t.group))
     return todo[0].name if todo else None
 
 # %% ../nbs/6_results/21_sweeps.ipynb #cc873316
@@ -645,3 +650,17 @@ def _draw(to: Path, rows, summary):
     use_style()
     draw_curves(rows).savefig(to/'curves.png')
     if settings_of(summary): draw_marginals(summary).savefig(to/'marginals.png')
+
+# %% ../nbs/6_results/21_sweeps.ipynb #79384aad
+def cost_rows(
+    runs: int,         # of the sweep
+    frames: int,       # of one run
+    results: Path,     # folder of measured numbers
+    gpus=(1, 8, 72),   # how many work at the same time
+) -> list[dict]:       # machine, seconds of one run, runs at a time, seconds of all
+    "What a sweep of the published recipe costs, from one measured run and one measured rate."
+    run = json.loads((results/'final'/'full-random_wall-full-s1-e0-fast-stop.json').read_text())
+    bench = json.loads((results/'bench-cpu.json').read_text())
+    rate = next(c['fast'] for c in bench['cases'] if c['case'] == 'training')     # frames/s
+    row = lambda machine, one, n: dict(machine=machine, one=one, at_once=n, all=one*-(-runs//n))
+    return [row(f"{bench['cpu']}, {bench['cores']} cores", frames/rate, 1)] + [row(run['trained_on'], run['train_seconds']*frames/run['frames'], n) for n in gpus]

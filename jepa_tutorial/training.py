@@ -185,11 +185,21 @@ def restore(self:Learner, state: dict):
     self.generator.set_state(state['generator'].cpu())
 
 # %% ../nbs/4_training/13_training.ipynb #50865180
+@contextlib.contextmanager
+def _naming(folder: Path):
+    "Let an error of the disk that names no file name the folder."
+    try: yield
+    except OSError as e:
+        if e.filename or not e.errno: raise
+        raise OSError(e.errno, e.strerror, str(folder)) from None
+
 def _write_atomic(path: Path, data: bytes):
     "Write a file in one piece: it has its old content or its new one, whatever happens."
     tmp = path.with_name(f'.{path.name}.tmp')
-    with open(tmp, 'wb') as f: f.write(data); f.flush(); os.fsync(f.fileno())
-    os.replace(tmp, path)
+    try:
+        with _naming(path.parent), open(tmp, 'wb') as f: f.write(data); f.flush(); os.fsync(f.fileno())
+        os.replace(tmp, path)
+    except OSError: tmp.unlink(missing_ok=True); raise
 
 def save_state(learner: Learner, folder: Path):
     "Write `state.pt`: all that is needed to go on from here."
@@ -230,11 +240,12 @@ def _row(learner: Learner, values: dict, extra: dict) -> dict:
     "One line of the metrics."
     return dict(step=learner.step, frames=learner.frames, **{k: v.item() for k, v in values.items()}, **extra, seconds=round(learner.seconds, 2))
 
-def _log(rows: list[dict], folder: Path, row: dict):
-    "Append a row, here and on disk; refuse to go on with a loss that is not finite."
+def _log(rows: list[dict], folder: Path, row: dict, trackers=()):
+    "Append a row, here and on disk, and tell the trackers; refuse to go on with a loss that is not finite."
     if not math.isfinite(row['total']): raise ValueError(f"training diverged: the loss at step {row['step']} is {row['total']}; try a lower optim.lr")
     rows.append(row)
-    with open(folder/'metrics.jsonl', 'a') as f: f.write(json.dumps(row) + '\n')
+    with _naming(folder), open(folder/'metrics.jsonl', 'a') as f: f.write(json.dumps(row) + '\n')
+    for tell in trackers: tell(row)
 
 # %% ../nbs/4_training/13_training.ipynb #0169635f
 def _device_name(device: torch.device) -> str:
@@ -253,8 +264,7 @@ def _save(learner: Learner, rows: list[dict], folder: Path):
     epoch_ends = learner.step % learner.cfg.optim.epoch_steps == 0
     if epoch_ends:
         trained = Trained(learner.jepa, learner.probe, _card(learner, rows))
-        save_trained(folder/f'epoch_{learner.epoch:03}', trained, half=True)
-        save_trained(folder/'model', trained)
+        with _naming(folder): save_trained(folder/f'epoch_{learner.epoch:03}', trained, half=True); save_trained(folder/'model', trained)
     if epoch_ends or learner.step % learner.cfg.save_every == 0: save_state(learner, folder)
 
 # %% ../nbs/4_training/13_training.ipynb #c10cc264
@@ -327,16 +337,19 @@ def train(
     device: torch.device | str | None = None, # default: the best device of this machine
     progress: bool = True,                    # show a bar
     log_every: int = 10,                      # steps between logged losses
+    trackers=(),                              # functions that are told each row of metrics.jsonl, those of earlier parts of the run first
+    learner: Learner | None = None,           # another kind of learner
 ) -> Run:
     "Train until `cfg.optim.epochs` are done, saving as it goes; start it again to continue."
-    learner, folder = Learner(cfg, device), Path(out_dir)
+    learner, folder = learner or Learner(cfg, device), Path(out_dir)
     rows, clock = _prepare(learner, folder), time.perf_counter()
+    for row in rows: [tell(row) for tell in trackers]
     for bar in _steps(learner, progress):
         values = train_step(learner)
         extra = {k: v for callback in callbacks for k, v in (callback(learner) or {}).items()}
         if extra or learner.step % log_every == 0:
             clock = _clock(learner, clock)
-            _log(rows, folder, _row(learner, values, extra))
+            _log(rows, folder, _row(learner, values, extra), trackers)
             if progress: _show(bar, rows)
         _save(learner, rows, folder)
     return _finish(learner, rows, folder)

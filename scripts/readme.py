@@ -24,6 +24,7 @@ def markdown(text):
     parts = re.split(r'(^```.*?^```[^\n]*$|`[^`\n]+`)', text, flags=re.M | re.S)   # leave code as it is
     for i in range(0, len(parts), 2):
         p = re.sub(r'^:::.*\n?', '', parts[i], flags=re.M)
+        p = re.sub(r' \[@[^\]]*\]', '', p)                             # a README has no list of references
         p = re.sub(r'(\]\([^)\s]+\))\{[^}\n]*\}', r'\1', p)
         p = re.sub(r'\]\(([^)\s]+)', lambda m: f'](' + from_root(m[1]), p)
         parts[i] = re.sub(r'(<img[^>]*\ssrc=")([^"]+)', lambda m: m[1] + from_root(m[2]), p)

@@ -8,12 +8,12 @@ from packaging.utils import canonicalize_name as canonical
 
 root = Path(__file__).resolve().parent.parent
 package = root/'jepa_tutorial'
-heavy = 'matplotlib pandas gymnasium ipywidgets wandb submitit'.split()
+heavy = 'matplotlib pandas gymnasium ipywidgets wandb tensorboard submitit'.split()
 
 # module: what it imports itself. What those import comes with it.
 losses = 'variance_covariance time_similarity inverse_dynamics collapse'.split()
 may_import = {
-    'core': '', 'plotting': 'core', 'losses': '', 'planning': '',
+    'core': '', 'plotting': 'core', 'site': 'core', 'losses': '', 'planning': '',
     'two_rooms': 'core', 'trajectories': 'two_rooms',
     'encoder': 'core', 'predictor': 'core', 'jepa': 'encoder predictor',
     **{f'losses.{name}': 'losses jepa' for name in losses},
@@ -22,7 +22,7 @@ may_import = {
     'training': 'trajectories losses.objective checkpoints', 'unrolling': 'trajectories checkpoints',
     'planning.cost': 'planning jepa', 'planning.cem': 'planning.cost', 'planning.mppi': 'planning.cem', 'planning.fast': 'planning.mppi',
     'planning.episodes': 'planning.fast checkpoints two_rooms',
-    'refining': 'training',
+    'refining': 'training', 'tracking': 'training', 'parallel': 'training',
     'cli': '*', 'reproduce': '*', 'bench': '*', 'checkers': '*', 'sweeps': '*',
 }
 model = 'encoder predictor jepa losses.objective probing checkpoints planning.cost planning.cem planning.mppi'.split()

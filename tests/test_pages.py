@@ -76,6 +76,7 @@ def test_sidebar_lists_every_page_once():
     def files(entries):
         for e in entries:
             if isinstance(e, str): yield e
+            elif 'href' in e: yield e['href']
             else: yield from files(e['contents'])
     listed = list(files(yaml.safe_load((nbs/'sidebar.yml').read_text())['website']['sidebar']['contents']))
     assert sorted(listed) == sorted(pages)

@@ -117,6 +117,32 @@ def test_an_unwritable_folder_is_one_line(tmp_path):
     done = command('jepa_sweep', spec(tmp_path), '--out', tmp_path/'file'/'out')
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1 and 'file' in done.stderr
 
+@pytest.fixture
+def disk(tmp_path, request):
+    "A file system of its own, with these options."
+    path = tmp_path/'disk'; path.mkdir()
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', request.param, 'tmpfs', str(path)], capture_output=True, text=True)
+    if done.returncode: pytest.skip('mounting a small file system is not permitted here')
+    yield path
+    subprocess.run(['umount', str(path)], check=True)
+
+@pytest.mark.parametrize('disk', ['size=48k'], indirect=True)
+def test_a_full_disk_is_one_line(disk, tmp_path):
+    pytest.importorskip('submitit')
+    done = command('jepa_train', 'quick', *TINY, '--out', disk/'run', '--device', 'cpu', '--json')
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert 'jepa_train: [Errno 28] No space left on device' in done.stderr and str(disk/'run') in done.stderr and 'make room and start again' in done.stderr
+    assert not list((disk/'run').glob('.*.tmp'))                                        # what could not be finished is not left behind
+    done = command('jepa_sweep', spec(tmp_path), '--out', disk/'sweep', '--device', 'cpu')
+    assert done.returncode == 1 and 'No space left on device' in done.stderr.strip().splitlines()[-1] and 'Traceback' not in done.stderr
+
+@pytest.mark.parametrize('disk', ['ro'], indirect=True)
+@pytest.mark.parametrize('name', ['jepa_train', 'jepa_sweep'])
+def test_a_disk_without_write_access_is_one_line(disk, tmp_path, name):
+    what = ['quick', *TINY] if name == 'jepa_train' else [spec(tmp_path)]
+    done = command(name, *what, '--out', disk/'run')
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1 and 'Read-only file system' in done.stderr and 'choose another folder with --out' in done.stderr
+
 # locks
 
 def test_one_of_many_gets_a_stale_lock(tmp_path):
@@ -189,11 +215,20 @@ def test_without_submitit(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"pip install 'jepa_tutorial\[cluster\]'"): sweeps._submitit()
     assert sweeps.run_single(sweeps.load_sweep(spec(tmp_path)), tmp_path/'out', device='cpu', progress=False) == 'base'
 
+# options
+
+@pytest.mark.parametrize('option', ['--average-over-seeds', '--average_over_seeds'])
+def test_options_take_dashes_and_underscores(option, tmp_path):
+    done = command('jepa_report', tmp_path, option)
+    assert done.returncode == 1 and 'holds no finished run' in done.stderr
+    done = command('jepa_report', tmp_path, option + '-')
+    assert done.returncode == 2 and 'unrecognized arguments' in done.stderr
+
 # the report
 
 def test_the_report_says_what_numpy_says(four):
     _, out, _ = four
-    done = command('jepa_report', out, '--average_over_seeds', '--json')
+    done = command('jepa_report', out, '--average-over-seeds', '--json')
     assert done.returncode == 0, done.stderr
     raw = {n: [json.loads(l) for l in (out/n/'metrics.jsonl').read_text().splitlines()] for n in ('alpha4-s1', 'alpha4-s2', 'alpha16-s1')}
     lines = [l.split(',') for l in (out/'report'/'summary.csv').read_text().splitlines()]

@@ -1,0 +1,77 @@
+"""Every page in a browser, as HTML that scripts/preview.py makes without Quarto: wide and narrow, light and dark.
+
+Run by `make pages`. Needs pandoc, the package playwright and a Chromium (`CHROMIUM=/path/to/it` if it isn't found). PAGES=18,notation looks at some of them; HTML=folder takes what preview.py made before; SHOTS=folder keeps pictures."""
+import contextlib, importlib.util, os, shutil
+from pathlib import Path
+import pytest
+
+pytestmark = pytest.mark.html
+root = Path(__file__).resolve().parent.parent
+some = tuple(filter(None, os.environ.get('PAGES', '').split(',')))
+names = sorted(str(p.relative_to(root/'nbs').with_suffix('')) for p in (root/'nbs').glob('**/*.ipynb')
+               if not any(d[0] in '._' for d in p.relative_to(root/'nbs').parts) and (not some or p.stem.startswith(some)))
+views = [(width, mode) for width in (1280, 390) for mode in ('light', 'dark')]
+
+def chromium():
+    return os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+
+@pytest.fixture(scope='session')
+def site(tmp_path_factory):
+    "The folder of all pages."
+    if made := os.environ.get('HTML'): return Path(made).resolve()
+    if not shutil.which('pandoc'): pytest.skip('no pandoc')
+    spec = importlib.util.spec_from_file_location('preview', root/'scripts/preview.py')
+    module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)
+    out = tmp_path_factory.mktemp('site')
+    module.preview(out, some)
+    return out
+
+@pytest.fixture(scope='session')
+def browser():
+    api = pytest.importorskip('playwright.sync_api')
+    if not chromium(): pytest.skip('no Chromium; set CHROMIUM to its path')
+    with api.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=chromium(), args=['--no-sandbox'])
+        yield b
+        b.close()
+
+@pytest.fixture(params=views, ids=lambda v: f'{v[0]}-{v[1]}', scope='session')
+def view(request, browser):
+    "A tab of one width and one theme, which hears of everything that is asked of other hosts."
+    width, mode = request.param
+    tab = browser.new_page(viewport=dict(width=width, height=900), color_scheme=mode)
+    tab.asked = []
+    tab.on('request', lambda r: tab.asked.append(r.url))
+    yield tab, mode, width
+    with contextlib.suppress(Exception): tab.close()
+
+WIDER = """() => [...document.querySelectorAll('main *')].filter(e => {
+  let r = e.getBoundingClientRect();
+  if (r.width === 0 || r.right <= document.documentElement.clientWidth + 1) return false;
+  for (let p = e.parentElement; p; p = p.parentElement) if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(p).overflowX)) return false;
+  return true }).map(e => e.tagName + ' ' + (e.className.baseVal ?? e.className) + ' ' + e.textContent.slice(0, 40)).slice(0, 5)"""
+
+FAINT = """() => {
+  let rgb = s => s.match(/[\\d.]+/g).map(Number), lin = v => (v /= 255) <= .03928 ? v/12.92 : ((v + .055)/1.055)**2.4;
+  let lum = c => .2126*lin(c[0]) + .7152*lin(c[1]) + .0722*lin(c[2]), found = {};
+  for (let e of document.querySelectorAll('main h1, main h2, main h3, main p, main li, main td, main th, main a, main code, main summary, main figcaption, main math')) {
+    if (!e.textContent.trim()) continue;
+    let ground = null;
+    for (let p = e; p && !ground; p = p.parentElement) { let c = rgb(getComputedStyle(p).backgroundColor); if (c.length < 4 || c[3] === 1) ground = c }
+    let [a, b] = [lum(rgb(getComputedStyle(e).color)), lum(ground)].sort((x, y) => y - x), ratio = (a + .05)/(b + .05);
+    if (ratio < 4.5) found[e.tagName] = [ratio.toFixed(2), e.textContent.slice(0, 40)] }
+  return found }"""
+
+@pytest.mark.parametrize('name', names)
+def test_page_reads_well(site, view, name):
+    tab, mode, width = view
+    tab.asked.clear()
+    tab.goto((site/f'{name}.html').as_uri(), wait_until='load')
+    tab.evaluate(f"document.body.className = 'quarto-{mode}'")
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    if shots := os.environ.get('SHOTS'): Path(shots).mkdir(exist_ok=True); tab.screenshot(path=f'{shots}/{Path(name).stem}-{width}-{mode}.png', full_page=True)
+    assert tab.evaluate('document.documentElement.scrollWidth') <= tab.evaluate('document.documentElement.clientWidth'), f'wider than {width}: {tab.evaluate(WIDER)}'
+    assert not [u for u in tab.asked if not u.startswith(('file:', 'data:'))], 'loads something from another host'
+    assert tab.evaluate("[...document.images].filter(i => !i.alt.trim() || !i.naturalWidth).map(i => i.src.slice(-60))") == [], 'a picture is missing, or has no alternative text'
+    assert tab.evaluate("document.querySelectorAll('merror').length") == 0, 'a formula was not understood'
+    assert tab.evaluate(FAINT) == {}, 'text that is too faint'

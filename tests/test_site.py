@@ -1,0 +1,131 @@
+"What the site promises, as far as it can be checked without Quarto: sizes, themes, citations, names, numbers in the sidebar."
+import base64, importlib.util, json, re
+from pathlib import Path
+import pytest, yaml
+from jepa_tutorial.site import api_table, buttons, page_of, public_names
+
+root = Path(__file__).resolve().parent.parent
+nbs = root/'nbs'
+pages = {str(p.relative_to(nbs)): json.loads(p.read_text(encoding='utf-8')) for p in sorted(nbs.glob('**/*.ipynb')) if not any(d[0] in '._' for d in p.relative_to(nbs).parts)}
+config = yaml.safe_load((root/'_quarto.yml').read_text())
+
+def script(name):
+    "A file of scripts/ as a module."
+    spec = importlib.util.spec_from_file_location(name, root/f'scripts/{name}.py')
+    module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)
+    return module
+site, preview = script('site'), script('preview')
+
+def prose(name): return '\n'.join(''.join(c['source']) for c in pages[name]['cells'] if c['cell_type'] == 'markdown')
+
+# sizes
+
+def weight(name):
+    "Bytes of a page: its text, and the pictures in it and beside it."
+    total = 0
+    for c in pages[name]['cells']:
+        total += len(''.join(c['source']).encode())
+        for o in c.get('outputs', []):
+            for kind, data in {**o.get('data', {}), 'text': o.get('text', '')}.items():
+                data = ''.join(data)
+                total += len(base64.b64decode(data)) if kind in ('image/png', 'image/gif') else len(data.encode())
+    return total + sum(f.stat().st_size for f in {(nbs/name).parent/m for m in re.findall(r'\]\(([^):\s]+\.(?:gif|png|svg))\)', prose(name))} if f.exists())
+
+@pytest.mark.parametrize('name', pages)
+def test_a_page_is_light(name): assert weight(name) < 2_500_000   # 3 MB with what a theme adds
+
+def test_the_site_is_light():
+    "Pages, the notebooks for download, and twice the pictures: Quarto keeps copies for social networks."
+    notebooks = sum((nbs/n).stat().st_size for n in pages)
+    assert sum(map(weight, pages)) + notebooks + 2*sum(f.stat().st_size for f in (nbs/'media').iterdir()) < 50_000_000
+
+def test_card_and_icon_are_small():
+    from PIL import Image
+    card = nbs/config['website']['image']
+    assert card.stat().st_size <= 200_000 and Image.open(card).size == (1200, 630)
+    assert (nbs/config['website']['favicon']).stat().st_size < 3_000 and config['website']['image-alt']
+    assert (nbs/'media/episode.gif').stat().st_size < 1_500_000
+
+# nothing from another host
+
+def test_checks_find_what_they_look_for(tmp_path):
+    (tmp_path/'a.css').write_text('@import url("https://fonts.example/x.css"); b { background: url(local.png) }')
+    (tmp_path/'index.html').write_text('<script src="https://cdn.example/m.js"></script><img src="x.png"><img src="y.png" alt="y"><a href="https://fine.example">link</a>')
+    found = site.faults(tmp_path)
+    assert len(found) == 3 and all(any(w in f for f in found) for w in ('cdn.example', 'fonts.example', 'x.png without'))
+    (tmp_path/'x.png').write_bytes(b'0'*site.PAGE)
+    assert any('weighs' in f for f in site.faults(tmp_path))
+
+def test_themes_and_formulas_load_nothing():
+    html = config['format']['html']
+    assert html['html-math-method'] == 'mathml'
+    for mode in ('light', 'dark'): assert html['theme'][mode][-1] == f'theme-{mode}.scss' and preview.colours(mode)['web-font-path'] == 'false'
+
+# colours
+
+def luminance(colour):
+    parts = [int(colour[i:i+2], 16)/255 for i in (1, 3, 5)]
+    return sum(w*(v/12.92 if v <= .03928 else ((v + .055)/1.055)**2.4) for w, v in zip((.2126, .7152, .0722), parts))
+
+def contrast(a, b):
+    a, b = sorted((luminance(a), luminance(b)), reverse=True)
+    return (a + .05)/(b + .05)
+
+@pytest.mark.parametrize('mode', ['light', 'dark'])
+def test_text_stands_out(mode):
+    assert round(contrast('#000000', '#ffffff')) == 21
+    c = preview.colours(mode)
+    pairs = [('body-color', 'body-bg'), ('link-color', 'body-bg'), ('text-muted', 'body-bg'), ('toc-color', 'body-bg'), ('code-color', 'code-bg'), ('body-color', 'code-block-bg'), ('link-color', 'code-block-bg')]
+    assert {p: round(contrast(c[p[0]], c[p[1]]), 2) for p in pairs if contrast(c[p[0]], c[p[1]]) < 4.5} == {}
+    assert contrast('#ffffff', c['primary']) >= 4.5   # the bar at the top
+
+# citations
+
+entries = set(re.findall(r'^@\w+\{([\w-]+),', (nbs/'references.bib').read_text(encoding='utf-8'), re.M))
+cited = {name: set(re.findall(r'(?<=[\[; ])-?@([a-z]+\d{4}\w+)', prose(name))) for name in pages}
+
+def test_citations_resolve():
+    assert set().union(*cited.values()) == entries, 'a key without an entry, or an entry that nobody cites'
+
+ARXIV = dict(re.findall(r'@\w+\{([\w-]+),(?:(?!\n@).)*?arxiv\.org/abs/(\d{4}\.\d{5})', (nbs/'references.bib').read_text(encoding='utf-8'), re.S))
+
+@pytest.mark.parametrize('name', [n for n in pages if not n.startswith(('6_results', '7_tools'))])
+def test_papers_that_are_named_are_cited(name):
+    "Whoever gives a number of the arXiv also cites the entry that has it."
+    keys = {number: key for key, number in ARXIV.items()}
+    missing = {number for number in re.findall(r'arXiv (\d{4}\.\d{5})', prose(name)) if keys.get(number) not in cited[name]}
+    assert not missing
+
+# names and numbers
+
+def test_every_public_name_is_listed():
+    "The page shows what the source has, and each link leads to a page that exports the name."
+    shown = '\n'.join(''.join(o['data'].get('text/markdown', '')) for c in pages['api.ipynb']['cells'] for o in c.get('outputs', []) if 'data' in o)
+    for module, names in public_names().items():
+        for name in names:
+            assert f'[`{name}`]({page_of(module, name)})' in shown, f'{module}.{name} is missing: make execute NB=api'
+            code = '\n'.join(''.join(c['source']) for c in pages[page_of(module, name).split('#')[0]]['cells'] if c['cell_type'] == 'code')
+            assert re.search(rf'\b{name}\b', code)
+    assert api_table(public_names()) == shown.strip().split('\n\n[')[0] or api_table(public_names()).strip() in shown
+
+def entries_of(items):
+    for e in items:
+        if 'contents' in e: yield from entries_of(e['contents'])
+        else: yield e
+
+def test_sidebar_numbers_the_chapters():
+    sidebar = yaml.safe_load((nbs/'sidebar.yml').read_text())['website']['sidebar']['contents']
+    for e in entries_of(sidebar):
+        path = e if isinstance(e, str) else e['href']
+        number, title = Path(path).stem[:2], ''.join(pages[path]['cells'][0]['source']).split('\n')[0].removeprefix('# ')
+        if number.isdigit(): assert not isinstance(e, str) and e['text'] == f'{number}  {title}', f'{path}: text: "{number}  {title}"'
+
+def test_buttons_lead_to_this_page():
+    text = buttons('5_planning/18_episodes.ipynb')
+    for part in ('](../media/colab.svg)', '](../media/download.svg)', 'nbs/5_planning/18_episodes.ipynb)', '/notebooks/5_planning/18_episodes.ipynb){download="18_episodes.ipynb"}'): assert part.replace('.svg)', '.svg)') in text
+
+def test_citation_file_agrees_with_the_settings():
+    from configparser import ConfigParser
+    settings = ConfigParser(delimiters=['=']); settings.read(root/'settings.ini'); settings = settings['DEFAULT']
+    cff = yaml.safe_load((root/'CITATION.cff').read_text())
+    assert str(cff['version']) == settings['version'] and cff['repository-code'] == settings['git_url'] and cff['authors'][0]['name'] == settings['author']

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['COLORS', 'PARTS', 'use_style', 'show_room', 'frame_rgb', 'show_frame', 'episode_frames', 'save_gif', 'gif_output',
-           'fig_rgb', 'curves', 'png', 'hand', 'keys', 'film', 'Architecture', 'architecture']
+           'fig_rgb', 'curves', 'png', 'hand', 'keys', 'film', 'player', 'bar', 'Architecture', 'architecture']
 
 # %% ../nbs/7_tools/22_plotting.ipynb #3772e9e8
-import difflib, io, re, tempfile
+import difflib, io, re, signal, tempfile
 import numpy as np, matplotlib.pyplot as plt
 from fastcore.basics import patch
+from fastprogress.fastprogress import ProgressBar
 from inspect import signature
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
@@ -131,30 +132,39 @@ def png(fig) -> bytes:
 
 # %% ../nbs/7_tools/22_plotting.ipynb #8a6e392a
 def hand(
-    draw,        # draw(**values) -> Figure
-    **controls,  # name=(low, high[, step]), [choices], True/False, 'text', or a widget such as `keys`
+    draw,          # draw(**values) -> Figure, or a generator of figures that replace one another
+    beside=False,  # controls left of the picture, not above it?
+    **controls,    # name=(low, high[, step]), [choices], True/False, 'text', or a widget such as `keys`
 ):
     "Controls in front of `draw`, for a live notebook; needs ipywidgets."
     import ipywidgets as w
-    view, shown = w.Image(format='png', layout=w.Layout(align_self='flex-start', max_width='100%')), {}
+    view, shown = w.Image(format='png', layout=w.Layout(align_self='flex-start', max_width='100%', min_width='0')), {}
     def update(**values):
-        if values != shown: view.value = png(draw(**values)); shown.clear(); shown.update(values)
+        if values == shown: return
+        for fig in _figures(draw(**values)): view.value = png(fig)
+        shown.clear(); shown.update(values)
     update.__signature__ = signature(draw).replace(parameters=[p for p in signature(draw).parameters.values() if p.name in controls or p.kind == p.VAR_KEYWORD])
     panel = w.interactive(update, **controls)
     update(**{c.description: c.value for c in panel.kwargs_widgets})
     for c in panel.kwargs_widgets: c.continuous_update = False
-    return w.VBox([*panel.children[:-1], view, panel.out])
+    parts = list(panel.children[:-1])
+    return w.VBox([w.HBox([w.VBox(parts, layout=w.Layout(flex='0 0 auto')), view]), panel.out] if beside else [*parts, view, panel.out])
+
+def _figures(drawn): return [drawn] if isinstance(drawn, Figure) else drawn
 
 # %% ../nbs/7_tools/22_plotting.ipynb #c359c0b6
 def keys(
     labels='←↑↓→',  # one button for each letter
     start='',       # what counts as pressed already
+    columns=None,   # buttons in a row; None: all of them
+    tips={},        # letter -> what it does, for who points at it or has it read aloud
 ):
     "Buttons whose value is the string of letters pressed so far; ⌫ takes the last one back."
     import ipywidgets as w
     from traitlets import Unicode
     class Keys(w.HBox, w.ValueWidget): value, description = Unicode(), Unicode()
-    pad = Keys([w.Button(description=k, layout=w.Layout(width='3em')) for k in [*labels, '⌫']], value=start)
+    pad = Keys([w.Button(description=k, tooltip=tips.get(k, ''), layout=w.Layout(width='3em', margin='2px')) for k in [*labels, '⌫']], value=start)
+    if columns: pad.layout = w.Layout(flex_flow='row wrap', width=f'calc({columns}*(3em + 4px) + 8px)')
     for b in pad.children:
         b.on_click(lambda b: setattr(pad, 'value', pad.value[:-1] if b.description == '⌫' else pad.value + b.description))
     return pad
@@ -170,6 +180,46 @@ def film(
     each = [{k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(n)]
     with tempfile.TemporaryDirectory() as folder:
         gif_output(save_gif([fig_rgb(draw(**v)) for v in each], Path(folder)/'film.gif', fps=fps, scale=1))
+
+# %% ../nbs/7_tools/22_plotting.ipynb #13039b93
+def player(
+    low, high, step=1,  # as a slider's
+    start=None,         # where it begins; None: `low`
+    seconds=.6,         # from one value to the next
+):
+    "A slider that can also run by itself."
+    import ipywidgets as w
+    from traitlets import Int, Unicode, link
+    class Player(w.HBox, w.ValueWidget): value, description = Int(), Unicode()
+    start = low if start is None else start
+    each = dict(value=start, min=low, max=high, step=step)
+    play, slider = w.Play(interval=int(1000*seconds), show_repeat=False, layout=w.Layout(width='6em'), **each), w.IntSlider(continuous_update=False, **each)
+    pad = Player([slider, play], value=start)
+    w.jslink((play, 'value'), (slider, 'value'))
+    for name in ('value', 'description'): link((pad, name), (slider, name))
+    return pad
+
+# %% ../nbs/7_tools/22_plotting.ipynb #60290e67
+class bar(ProgressBar):
+    "A fastprogress bar for loops inside of a `hand`; an interrupt ends the loop after the running step."
+    def on_iter_begin(self):
+        import ipywidgets as w
+        from IPython.display import display
+        self.box = w.HBox([w.IntProgress(max=self.total), w.Label()])
+        display(self.box)
+
+    def on_update(self, val, text): self.box.children[0].value, self.box.children[1].value = val, text
+
+    def __iter__(self):
+        stop, self.box = [], None
+        before = signal.signal(signal.SIGINT, lambda *_: stop.append(True))
+        try:
+            for x in super().__iter__():
+                yield x
+                if stop: return
+        finally:
+            signal.signal(signal.SIGINT, before)
+            if self.box: self.box.close()
 
 # %% ../nbs/7_tools/22_plotting.ipynb #3eb7e7e1
 def _mix(name, share): return tuple((1 - share*(1 - _rgb(name)/255)).tolist())

@@ -1,5 +1,7 @@
 """Every hand of the book, moved in a real browser: JupyterLab runs the page, a control is moved, the picture changes.
 
+On the live pages (Play) the same is then done by the keyboard alone.
+
 Run by `make browser`. Needs the packages playwright and jupyterlab, and a Chromium (`CHROMIUM=/path/to/it` if it isn't found)."""
 import contextlib, json, os, re, shutil, socket, subprocess, sys, time, urllib.request
 from pathlib import Path
@@ -58,6 +60,7 @@ def browser():
         yield b
         b.close()
 
+patience = 1000*int(os.environ.get('PATIENCE', 90))        # how long to wait for anything, ms
 app = 'window.jupyterapp'
 run_all = f"async () => {{ await {app}.commands.execute('notebook:run-all-cells'); }}"
 hands = '.jp-OutputArea .widget-vbox:has(img.widget-image)'
@@ -75,30 +78,71 @@ def move(control):
     elif control.locator('input[type=checkbox]').count(): control.locator('input[type=checkbox]').first.click()
     else: pytest.fail('a hand without a control that this test knows')
 
-@pytest.mark.parametrize('page_path', pages, ids=lambda p: p.stem)
-def test_hands_move_their_pictures(page_path, lab, browser, tmp_path):
-    expected = live_cells(root/'nbs'/page_path)
+@contextlib.contextmanager
+def opened(path, lab, browser):
+    "A page of the book, run from top to bottom without an error."
     page = browser.new_page(viewport=dict(width=1300, height=1000))
+    page.set_default_timeout(patience)
     try:
-        page.goto(f'{lab}/{page_path}?token={token}&reset')
-        page.wait_for_function(f"() => {app} && {app}.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=90_000)
+        page.goto(f'{lab}/{path}?token={token}&reset')
+        page.wait_for_function(f"() => {app} && {app}.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
         page.evaluate(run_all)
         errors = page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]:has-text("Traceback")')
         assert not errors.count(), errors.first.inner_text()[-1500:]
-        found = page.locator(hands)
-        assert found.count() == expected, f'{found.count()} of {expected} hands are on the page'
-        for i in range(expected):
-            picture = found.nth(i).locator('img.widget-image')
-            picture.scroll_into_view_if_needed()
-            page.wait_for_function('i => i.naturalWidth > 50', arg=picture.element_handle(), timeout=30_000)
-            before = picture.get_attribute('src')
-            for tries in range(3):                      # a draw may look the same for one step of a slider; not for three
-                move(found.nth(i))
-                with contextlib.suppress(Exception):
-                    page.wait_for_function('([i, s]) => i.src !== s', arg=[picture.element_handle(), before], timeout=30_000); break
-            assert picture.get_attribute('src') != before, f'hand {i}: its picture stays the same'
-        if shots := os.environ.get('SHOTS'):
-            found.last.scroll_into_view_if_needed(); Path(shots).mkdir(parents=True, exist_ok=True); found.last.screenshot(path=f'{shots}/{page_path.stem}.png')
+        yield page
     finally:
         with contextlib.suppress(Exception): page.evaluate(f"async () => {{ await {app}.shell.currentWidget.sessionContext.shutdown(); }}")
         page.close()
+
+def picture_of(page, hand):
+    picture = hand.locator('img.widget-image')
+    picture.scroll_into_view_if_needed()
+    page.wait_for_function('i => i.naturalWidth > 50', arg=picture.element_handle())
+    return picture
+
+def changes(page, picture, before):
+    "Does the picture become another one?"
+    with contextlib.suppress(Exception): page.wait_for_function('([i, s]) => i.src !== s', arg=[picture.element_handle(), before])
+    return picture.get_attribute('src') != before
+
+def test_every_live_page_has_a_hand():
+    live = {p.relative_to(root/'nbs') for p in (root/'nbs'/'8_play').glob('*.ipynb')}
+    assert len(live) >= 4 and live <= set(pages) and len(pages) >= 8
+
+@pytest.mark.parametrize('page_path', pages, ids=lambda p: p.stem)
+def test_hands_move_their_pictures(page_path, lab, browser):
+    expected = live_cells(root/'nbs'/page_path)
+    with opened(page_path, lab, browser) as page:
+        found = page.locator(hands)
+        assert found.count() == expected, f'{found.count()} of {expected} hands are on the page'
+        for i in range(expected):
+            picture = picture_of(page, found.nth(i)); before = picture.get_attribute('src')
+            for tries in range(3):                      # a draw may look the same for one step of a slider; not for three
+                move(found.nth(i))
+                if changes(page, picture, before): break
+            else: pytest.fail(f'hand {i}: its picture stays the same')
+        if page_path.parts[0] == '8_play': by_keyboard(page, found.first)
+        if shots := os.environ.get('SHOTS'):
+            found.last.scroll_into_view_if_needed(); Path(shots).mkdir(parents=True, exist_ok=True)
+            found.last.screenshot(path=f'{shots}/{page_path.stem}.png'); page.screenshot(path=f'{shots}/{page_path.stem}_page.png')
+
+keys = {'BUTTON': ['Space'], 'DIV': 5*['ArrowRight'], 'SELECT': ['Space', 'ArrowDown', 'Enter']}   # a closed menu leaves the arrows to JupyterLab
+back = {'DIV': 5*['ArrowLeft'], 'SELECT': ['Space', 'ArrowUp', 'Enter']}
+
+def by_keyboard(page, hand):
+    "Walk back from the cell below the hand with Shift+Tab; each kind of control that is met changes the picture."
+    picture, met = picture_of(page, hand), set()
+    page.evaluate(f"""() => {{ const book = {app}.shell.currentWidget.content;
+        book.activeCellIndex = book.widgets.findIndex(c => /^hand\\(/m.test(c.model.sharedModel.source)) + 1; book.mode = 'command'; book.activate(); }}""")
+    for _ in range(60):
+        page.keyboard.press('Shift+Tab')
+        kind = page.evaluate("""hand => { const e = document.activeElement, own = hand.contains(e) && !e.closest('.widget-play') && e.innerText != '⌫';
+            return own && (e.tagName !== 'DIV' || e.classList.contains('noUi-handle')) ? e.tagName : '' }""", hand.element_handle())
+        if kind not in keys or kind in met: continue
+        before = picture.get_attribute('src')
+        for presses in (keys[kind], back.get(kind, keys[kind])):
+            for key in presses: page.keyboard.press(key)
+            if changes(page, picture, before): met.add(kind); break
+        else: pytest.fail(f'a {kind} has the focus, and its key changes nothing')
+    assert met, 'no control was reached'
+    assert not hand.locator('button:not(.widget-play button)').count() or 'BUTTON' in met, 'no button was reached'

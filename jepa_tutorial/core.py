@@ -68,14 +68,15 @@ class Recorded:
 @patch
 def record(self: Recorded, inputs, rehearsals: int = 3):
     "Rehearse, and record one call."
-    self.inputs, side, self.graph = [x.clone() for x in inputs], torch.cuda.Stream(), torch.cuda.CUDAGraph()
-    if self.generator is not None: self.graph.register_generator_state(self.generator)
+    self.inputs, side, graph = [x.clone() for x in inputs], torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    if self.generator is not None: graph.register_generator_state(self.generator)
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), torch.backends.cudnn.flags(enabled=True, benchmark=True):
         for _ in range(rehearsals): self.fn(*self.inputs)
         gc.collect()                                       # an old recording that is freed meanwhile would spoil this one
-        with torch.cuda.graph(self.graph): self.outputs = self.fn(*self.inputs)
+        with torch.cuda.graph(graph): self.outputs = self.fn(*self.inputs)
     torch.cuda.current_stream().wait_stream(side)
+    self.graph = graph                                     # only now: what failed above is tried again by the next call
 
 # %% ../nbs/1_world/00_core.ipynb #df68b59b
 def records(device: torch.device | str) -> bool:

@@ -20,9 +20,6 @@ def live_cells(path):
 
 pages = sorted(p.relative_to(root/'nbs') for p in (root/'nbs').glob('*/*.ipynb') if p.parts[-2][0] not in '._' and live_cells(p))
 
-def chromium():
-    return os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
-
 @pytest.fixture(scope='session')
 def lab(tmp_path_factory):
     "The address of a JupyterLab that shows a copy of the book, at test size, with settings of its own."
@@ -50,15 +47,6 @@ def lab(tmp_path_factory):
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired): server.wait(20)
         server.kill()
-
-@pytest.fixture(scope='session')
-def browser():
-    api = pytest.importorskip('playwright.sync_api')
-    if not chromium(): pytest.skip('no Chromium; set CHROMIUM to its path')
-    with api.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=chromium(), args=['--no-sandbox'])
-        yield b
-        b.close()
 
 patience = 1000*int(os.environ.get('PATIENCE', 90))        # how long to wait for anything, ms
 app = 'window.jupyterapp'

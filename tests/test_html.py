@@ -12,9 +12,6 @@ names = sorted(str(p.relative_to(root/'nbs').with_suffix('')) for p in (root/'nb
                if not any(d[0] in '._' for d in p.relative_to(root/'nbs').parts) and (not some or p.stem.startswith(some)))
 views = [(width, mode) for width in (1280, 390) for mode in ('light', 'dark')]
 
-def chromium():
-    return os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
-
 @pytest.fixture(scope='session')
 def site(tmp_path_factory):
     "The folder of all pages."
@@ -25,15 +22,6 @@ def site(tmp_path_factory):
     out = tmp_path_factory.mktemp('site')
     module.preview(out, some)
     return out
-
-@pytest.fixture(scope='session')
-def browser():
-    api = pytest.importorskip('playwright.sync_api')
-    if not chromium(): pytest.skip('no Chromium; set CHROMIUM to its path')
-    with api.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=chromium(), args=['--no-sandbox'])
-        yield b
-        b.close()
 
 @pytest.fixture(params=views, ids=lambda v: f'{v[0]}-{v[1]}', scope='session')
 def view(request, browser):

@@ -1,9 +1,8 @@
-"Training that is killed at any moment, again and again, ends where an undisturbed run ends. SOAK is the number of kills (make soak)."
+"What happens to work that is killed at any moment."
 import os, random, subprocess, sys, time
 from pathlib import Path
 import pytest
 
-pytestmark = pytest.mark.soak
 command = Path(sys.executable).parent/'jepa_train'
 overrides = ['optim.epochs=2', 'optim.epoch_steps=20', 'optim.batch=8', 'save_every=5', 'eval.unroll_every=20', 'eval.unroll_clips=4']
 
@@ -21,9 +20,10 @@ def weights(out):
     from safetensors.torch import load_file
     return load_file(out/'model.safetensors')
 
-def test_killed_training_ends_the_same(tmp_path):
+@pytest.mark.promise('Training that is killed at any moment goes on from its last saved state, and ends with the same weights, to the bit.', kills=(2, 50))
+def test_killed_training_ends_the_same(tmp_path, size):
     import torch
-    kills, moments = int(os.environ.get('SOAK', 5)), random.Random(0)
+    kills, moments = size['kills'], random.Random(0)
     whole = finish(tmp_path/'undisturbed')
     expected = weights(tmp_path/'undisturbed')
     for trial in range(max(1, kills//5)):

@@ -569,18 +569,18 @@ def draw_curves(rows: list[dict], metrics=None):   # -> Figure
     metrics = metrics or list(dict.fromkeys(r['metric'] for r in rows))
     fig = Figure(figsize=(10, 2.3*-(-len(metrics)//4)), layout='constrained')
     axs, groups = fig.subplots(-(-len(metrics)//4), min(4, len(metrics)), squeeze=False).flat, list(dict.fromkeys(r['group'] for r in rows))
-    color = dict(zip(groups, colormaps['viridis'](np.linspace(0, .92, len(groups)))))
-    for ax, m in itertools.zip_longest(axs, metrics): _panel(ax, rows, m, color)
+    look = {g: dict(color=c, ls=s) for g, c, s in zip(groups, colormaps['viridis'](np.linspace(0, .62, len(groups))), itertools.cycle(('-', '--', ':', '-.')))}
+    for ax, m in itertools.zip_longest(axs, metrics): _panel(ax, rows, m, look)
     if len(groups) <= 12: fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=min(len(groups), 6))
     return fig
 
 # %% ../nbs/6_results/21_sweeps.ipynb #65409475
-def _panel(ax, rows, metric, color: dict):
+def _panel(ax, rows, metric, look: dict):
     "One metric; logarithmic where it spans more than a factor of thirty."
     if metric is None: ax.set_axis_off(); return
     for g, (step, mean, std) in bands(rows, metric).items():
-        ax.plot(step, mean, color=color[g], label=g, lw=1.4)
-        ax.fill_between(step, mean - std, mean + std, color=color[g], alpha=.2, lw=0)
+        ax.plot(step, mean, label=g, lw=1.4, **look[g])
+        ax.fill_between(step, mean - std, mean + std, color=look[g]['color'], alpha=.2, lw=0)
     low, high = (f(r['value'] for r in rows if r['metric'] == metric) for f in (min, max))
     if low > 0 and high > 30*low: ax.set_yscale('log')
     ax.set_title(metric.replace('_', ' ')); ax.set_xlabel('step')
@@ -605,7 +605,7 @@ def draw_marginals(summary: list[dict], metric: str = ''):   # -> Figure
     found, rows = marginals(summary, metric), [r for r in summary if r['metric'] == metric]
     fig = Figure(figsize=(2.6*max(1, len(found)) + .6, 2.4), layout='constrained')
     for ax, (k, values) in zip(fig.subplots(1, max(1, len(found)), squeeze=False, sharey=True).flat, found.items()):
-        for i, v in enumerate(values): ax.plot([i]*sum(r[k] == v for r in rows), [r['mean'] for r in rows if r[k] == v], 'o', color='#9A9A9A', ms=4)
+        for i, v in enumerate(values): ax.plot([i]*sum(r[k] == v for r in rows), [r['mean'] for r in rows if r[k] == v], 'o', color='#8F8F8F', ms=4)
         ax.plot([m for m, *_ in values.values()], '.-'); ax.set(xticks=range(len(values)), xticklabels=[*values], xlabel=k, xlim=(-.4, len(values) - .6))
     fig.axes[0].set_ylabel(metric.replace('_', ' '))
     return fig

@@ -29,7 +29,7 @@ def contrast(a, b='white') -> float:
     "How far two colours stand apart, from 1 to 21 (@eq-contrast)."
     v = np.array([to_rgb(a), to_rgb(b)])
     light = np.where(v <= .04045, v/12.92, ((v + .055)/1.055)**2.4) @ (.2126, .7152, .0722)
-    return (light.max() + .05)/(light.min() + .05)
+    return float((light.max() + .05)/(light.min() + .05))
 
 # %% ../nbs/7_tools/22_plotting.ipynb #a5914043
 def ink(

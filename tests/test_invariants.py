@@ -1,8 +1,9 @@
 "The world keeps its laws, judged by a geometry written a second time, in float64; and all its faces and pictures agree."
 import itertools
-import numpy as np, pytest, torch
+import gymnasium, numpy as np, pytest, torch
 from jepa_tutorial.core import rng
-from jepa_tutorial.two_rooms import Layout, Rooms, move, sample_layouts
+from jepa_tutorial.two_rooms import (ENV_ID, GOAL_RADIUS, Layout, TwoRoomsEnv, TwoRoomsVectorEnv, draw_walls, limit_norm, move, render,
+                                     sample_free, sample_layouts)
 
 LOW, HIGH, HALF, OPEN = 4., 60., 1., 4.     # the border's lines, half of the wall, half of the door (in pixels, from the middle of the wall or door)
 TOLERANCE = 1e-4                            # pixels: nearer than this to a corner or a face, float32 may decide either way
@@ -116,3 +117,123 @@ def test_nobody_passes_a_wall(size, record_property):
             for k, v in zip(count, (len(q), hit.sum(), crossed.sum())): count[k] += int(v)
     assert count['moves'] == size['moves'] and count['blocked'] > .3*size['moves'] and count['through_the_door'] > .02*size['moves']
     for k in count: record_property(k, count[k])
+
+def test_a_face_within_the_door_is_floor_and_its_jamb_is_a_wall():
+    "From the middle of either face, straight down or a hair beside it: the jamb is met."
+    for x in (31., 33.):
+        for dx in (0., -0., 1e-10, -1e-10, 1e-20, -1e-20, 1e-45):
+            p, a = torch.tensor([[x, 18.]]), torch.tensor([[dx, 9.]])
+            assert torch.equal(move(p, a, Layout(torch.tensor([32]), torch.tensor([18]))), p)
+
+# four ways through the same world
+
+def episodes_to_try(n, steps, chance):
+    "Rooms, starts and goals (often near each other) and actions [steps,n,2] from tiny to far over the limit, float32."
+    layout = sample_layouts(n, generator=chance)
+    start = sample_free(layout, margin=.01, generator=chance)
+    other = sample_free(layout, margin=.01, generator=chance)
+    goal = torch.where(torch.rand(n, 1, generator=chance) < .5, other, move(start, 4*torch.randn(n, 2, generator=chance), layout))
+    size = 10**(4*torch.rand(steps, n, 1, generator=chance) - 2)
+    return layout, start, goal, size*torch.randn(steps, n, 2, generator=chance)
+
+def in_a_batch(layout, start, goal, action, ends):
+    "What `move` and `render` make of it: per step, positions, pictures, distances, rewards, terminations."
+    p = start
+    for a in action:
+        p = move(p, limit_norm(a, 2.45), layout)
+        d = (p - goal).norm(dim=-1)
+        yield p.numpy(), render(p, layout).numpy(), d.numpy(), (d < GOAL_RADIUS).numpy(), (d < GOAL_RADIUS).numpy() & ends
+
+def in_a_vector(env, layout, start, goal, action, tensors):
+    see = (lambda v: v.numpy()) if tensors else (lambda v: v)
+    env.reset(seed=0, options=dict(layout=layout, start=start, goal=goal))
+    for a in action:
+        obs, reward, end, _, info = env.step(a if tensors else a.numpy())
+        yield tuple(map(see, (info['position'], obs, info['distance'], reward, end)))
+
+@pytest.mark.promise('Four ways through the world agree to the bit: `move` for a batch, `move` for one dot, the Gymnasium environment, the vector environment. Positions, pictures, distances, rewards, ends.',
+                     steps=(1_000, 20_000))
+def test_all_faces_of_the_world_agree(size, record_property):
+    T, n = 50, size['steps']//50
+    ended = 0
+    for ends in (False, True):
+        layout, start, goal, action = what = episodes_to_try(n//2, T, rng(int(ends)))
+        batch = list(in_a_batch(*what, ends))
+        kw = dict(num_envs=n//2, terminate_on_success=ends, max_steps=T)
+        vectors = [list(in_a_vector(TwoRoomsVectorEnv(tensors=t, **kw), *what, t)) for t in (False, True)]
+        for i in range(n//2):
+            own, p = Layout(*(v[i] for v in layout)), start[i]
+            env = gymnasium.make(ENV_ID, terminate_on_success=ends, max_steps=T) if i % 2 else TwoRoomsEnv(terminate_on_success=ends, max_steps=T)
+            env.reset(options=dict(layout=[int(v) for v in own], start=start[i].numpy(), goal=goal[i].numpy()))
+            for t in range(T):
+                p = move(p, limit_norm(action[t, i], 2.45), own)
+                want = [v[i] for v in batch[t]]
+                assert p.numpy().tobytes() == want[0].tobytes() and np.array_equal(render(p, own).numpy(), want[1])
+                obs, reward, end, late, info = env.step(action[t, i].numpy())
+                for got in ((info['position'], obs, np.float32(info['distance']), reward, end), *([v[i] for v in vec[t]] for vec in vectors)):
+                    assert all(np.array_equal(g, w) for g, w in zip(got, want)), f'step {t} of room {i} differs'
+                assert late == (t == T - 1)
+                if end: ended += 1; break                      # a vector environment begins anew, a lone one waits for reset
+    assert ended > n//20
+    record_property('rooms', n); record_property('ended_at_the_goal', ended)
+
+@pytest.mark.parametrize('tensors', [False, True])
+def test_one_room_bounces_alike_everywhere(tensors):
+    "With the same chance, an environment, a vector of one and `move` throw a dot back to the same place."
+    layout, start, goal, action = episodes_to_try(1, 200, rng(0))
+    kw, opt = dict(contact='bounce', max_steps=1000), dict(layout=layout, start=start, goal=goal)
+    env, vec = TwoRoomsEnv(**kw), TwoRoomsVectorEnv(1, tensors=tensors, **kw)
+    env.reset(options=opt); vec.reset(options=opt)
+    env.generator, vec.generator, g, p, hits = rng(4), rng(4), rng(4), start, 0
+    for a in action:
+        q = move(p, limit_norm(a, 2.45), layout, contact='bounce', generator=g)
+        hits += int((q != p + limit_norm(a, 2.45)).any())
+        one, many = env.step(a[0].numpy())[4]['position'], vec.step(a if tensors else a.numpy())[4]['position']
+        assert np.array_equal(one, q[0].numpy()) and np.array_equal(np.asarray(many), q.numpy())
+        p = q
+    assert hits > 20
+
+# pictures
+
+def paint_slowly(p, layout):
+    "Pixel after pixel, in float64, as the world's description says: uint8 [n,2,65,65]."
+    i = np.arange(65.)
+    p, w, d = p.double().numpy(), *(v.numpy().astype(float) for v in layout)
+    dot = np.floor(255*np.exp(-((i - p[:, :1])[:, None]**2 + ((i - p[:, 1:])[:, :, None])**2)/(2*1.3**2)))
+    inner = (np.abs(i - d[:, None]) > 4)[:, :, None] & (np.abs(i - w[:, None]) <= 1)[:, None]
+    edge = np.isin(i, (4, 60))
+    return np.stack([dot, 255*(inner | edge | edge[:, None])], 1).astype(np.uint8)
+
+@pytest.mark.promise('A picture does not depend on what is drawn beside it: any size of batch, layout in memory and number of threads gives the same bytes, within one grey level of a slow painter in float64.',
+                     pictures=(1_000, 20_000))
+def test_pictures_are_the_same_however_they_are_drawn(size, record_property):
+    g, threads, off, pixels = rng(0), torch.get_num_threads(), 0, 0
+    try:
+        for _ in range(size['pictures']//1000):
+            n = 1000
+            layout = sample_layouts(n, generator=g); p = sample_free(layout, margin=0., generator=g)
+            part = lambda s: render(p[s], Layout(*(v[s] for v in layout)))
+            torch.set_num_threads(1); want = render(p, layout)
+            torch.set_num_threads(2); assert torch.equal(render(p, layout), want)
+            for k in (1, 3, 16, 257): assert torch.equal(torch.cat([part(slice(i, i + k)) for i in range(0, n, k)][:60]), want[:60*k])
+            apart = torch.full((n, 7), torch.nan)[:, 1:6:3].copy_(p); assert torch.equal(render(apart, layout), want)
+            columns = torch.empty(2, n).T.copy_(p); assert torch.equal(render(columns, layout), want)
+            folded = render(p.view(10, 100, 2), Layout(*(v.view(10, 100) for v in layout))); assert torch.equal(folded.view_as(want), want)
+            assert torch.equal(render(p, layout, walls=draw_walls(layout)), want)
+            slow = paint_slowly(p, layout)
+            assert np.array_equal(slow[:, 1], want[:, 1].numpy())
+            gap = np.abs(slow[:, 0].astype(int) - want[:, 0].numpy()); assert gap.max() <= 1
+            off += int((gap > 0).sum()); pixels += gap.size
+    finally: torch.set_num_threads(threads)
+    record_property('pixels_compared', pixels); record_property('pixels_one_level_off', off)
+
+ACCELERATOR = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else None
+
+@pytest.mark.skipif(ACCELERATOR is None, reason='needs a GPU or Apple silicon')
+def test_an_accelerator_draws_the_same_pictures():
+    "The same walls; dots at most one grey level apart, and that in fewer than one pixel in ten thousand."
+    layout = sample_layouts(2000, generator=rng(0)); p = sample_free(layout, generator=rng(1))
+    cpu = render(p, layout).int()
+    other = render(p.to(ACCELERATOR), Layout(*(v.to(ACCELERATOR) for v in layout))).cpu().int()
+    gap = (cpu - other).abs()
+    assert gap[:, 1].max() == 0 and gap.max() <= 1 and gap.float().mean() < 1e-4

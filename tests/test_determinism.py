@@ -84,7 +84,7 @@ OLD = dict(ATEN_CPU_CAPABILITY='default', ONEDNN_MAX_CPU_ISA='SSE41', MKL_ENABLE
 MATTERS = {'bfloat16 for float32': (dict(how='bfloat16'), dict(how='float32')), 'two threads for one': (dict(how='float32', threads=2), dict(how='float32')),
            'two threads for one, bfloat16': (dict(how='bfloat16', threads=2), dict(how='bfloat16')), 'an older processor': (dict(how='float32', **OLD), dict(how='float32'))}
 
-@pytest.mark.promise('Another number of threads, another precision, another processor: not the same bits, but close. Tasks stay the same to the bit; trajectories, pictures and embeddings too as long as the processor is the same.',
+@pytest.mark.promise('Another number of threads, another precision, another processor: not the same bits, but close. Tasks stay the same to the bit, and trajectories and pictures too as long as the processor does.',
                      settings=(2, 4), steps=(3, 20))
 def test_what_does_not_repeat_is_close(tmp_path, size, record_property):
     chosen = list(MATTERS.items())[:size['settings']]
@@ -95,7 +95,7 @@ def test_what_does_not_repeat_is_close(tmp_path, size, record_property):
         gaps = compare(a, b)
         for k, v in gaps.items(): record_property(f'{name}: {k}', float(f'{v:.1e}'))
         assert gaps['tasks'] == 0 and gaps['losses'] < (.2 if 'bfloat16' in name else 1e-3), gaps
-        if 'processor' not in name: assert gaps['trajectories'] == gaps['pictures'] == gaps['embeddings'] == 0, gaps
+        if 'processor' not in name: assert gaps['trajectories'] == gaps['pictures'] == 0, gaps
         assert gaps['pictures'] <= 1 and gaps['embeddings'] < .01, gaps
         assert sum(((x - y).abs() > 1e-3).float().mean().item() for x, y in zip(a['trajectories'], b['trajectories'])) < .01
 

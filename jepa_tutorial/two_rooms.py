@@ -100,12 +100,11 @@ def is_blocked(
     "Does the straight way from `position` to `position + action` touch a wall? (@eq-slab, @eq-blocked)"
     k, target = _numbers(rooms, position.device, position.dtype), position + action
     outside = (target - k.middle).abs_().amax(-1) >= k.reach
-    x, y = (torch.stack([position, target]) - door).unbind(-1)                # [2,B] both ends, seen from the door
-    touches = (x.amin(0) <= k.half) & (x.amax(0) >= -k.half)
-    inside = x.clamp(-rooms.half_wall, rooms.half_wall)
-    slope = (y[1] - y[0])/(x[1] - x[0] + k.tiny)
-    off = (y + (inside - x)*slope).abs_().amax(0)                             # the larger of two heights
-    return outside | (touches & (off >= k.opening))
+    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)     # both ends, seen from the door
+    touches = (torch.minimum(x0, x1) <= k.half) & (torch.maximum(x0, x1) >= -k.half)
+    slope, h = (y1 - y0)/(x1 - x0 + k.tiny), rooms.half_wall
+    heights = [(y + (x.clamp(-h, h) - x)*slope).abs() for x, y in ((x0, y0), (x1, y1))]
+    return outside | (touches & (torch.maximum(*heights) >= k.opening))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #cb27d6f5
 def _meetings(position, action, door, rooms):

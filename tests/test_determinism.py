@@ -50,7 +50,8 @@ class Fresh:
     def __init__(self, folder, steps, how='', threads=1, **env):
         self.path = Path(folder)/f'{len(list(Path(folder).iterdir()))}.pt'
         self.path.touch()
-        env = {**os.environ, 'JEPA_DEVICE': 'cpu', 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads), **env}
+        env = {**os.environ, 'JEPA_DEVICE': 'cpu', 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads),
+               'OMP_WAIT_POLICY': 'PASSIVE', **env}                # threads that wait don't take time from the other processes
         self.run = subprocess.Popen([sys.executable, __file__, str(self.path), str(steps), how], stderr=subprocess.PIPE, env=env, text=True)
 
     def get(self):

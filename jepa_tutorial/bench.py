@@ -5,9 +5,10 @@
 # %% ../nbs/7_tools/25_bench.ipynb #c8669d78
 from __future__ import annotations
 import datetime, math, os, platform, resource, subprocess, sys, time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 import torch
 from .core import amp_dtype, autocast, load_config, rng
 from .encoder import ImpalaEncoder
@@ -48,11 +49,11 @@ class PlainData(torch.utils.data.Dataset):
     "Clips one by one, for a DataLoader."
     def __init__(self, cfg, n): self.cfg, self.n = cfg, n
     def __len__(self): return self.n
-    def __getitem__(self, i): return plain_clip(self.cfg, rng(i))
+    def __getitem__(self, index): return plain_clip(self.cfg, rng(index))
 
 def plain_clips(n: int, cfg: TrajectoryConfig = TrajectoryConfig()) -> Clip:
     "`n` clips, stacked by a DataLoader."
-    return Clip(*next(iter(torch.utils.data.DataLoader(PlainData(cfg, n), batch_size=n))), None)
+    return Clip(*next(iter(torch.utils.data.DataLoader(PlainData(cfg, n), batch_size=n))), layout=None)
 
 # %% ../nbs/7_tools/25_bench.ipynb #8d1d2bcb
 def plain_step(learner: Learner, clip: Clip):
@@ -120,7 +121,7 @@ def training_case(dev, scale: float = 1.) -> Case:
     small = [] if scale >= 1 else ['model.dim=32', 'model.channels=[4,4,4]']
     few = batch if dev.type == 'cpu' else min(batch, 16)         # clips one by one: a GPU would wait for minutes
     learner = Learner(load_config('random_wall', f'optim.batch={batch}', *small), dev)
-    def plain(): plain_step(learner, Clip(*(v.to(dev) for v in plain_clips(few)[:3]), None))
+    def plain(): plain_step(learner, Clip(*(v.to(dev) for v in plain_clips(few)[:3]), layout=None))
     return Case('training, data included', 'frames/s', plain, lambda: train_step(learner), few*17, batch*17)
 
 # %% ../nbs/7_tools/25_bench.ipynb #3058606b
@@ -235,7 +236,7 @@ def report(dev, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lam
                 import_torch=import_seconds('torch'), import_planner=import_seconds('jepa_tutorial.planning.fast'), **machine(dev))
 
 # %% ../nbs/7_tools/25_bench.ipynb #2b63f0de
-def report_table(r: dict, baseline: dict = None) -> str:
+def report_table(r: dict, baseline: dict | None = None) -> str:
     "A report as lines of text."
     old = {c['case']: c['fast'] for c in (baseline or {}).get('cases', [])}
     lines = [f"{'':42}{'plain':>10}{'fast':>10}  {'unit':9}{'faster':>8}{'spread':>8}" + ('  baseline' if old else '')]

@@ -688,9 +688,10 @@ def check_equal_frames(last_probe):
 def check_shrink(shrink):
     for norms, limit in (([3., 4.], 2.), ([.3, .4], 2.), ([1., 60.], 2.), ([1., 2., 2.], 1.)):
         parts = [torch.zeros(5).index_fill_(0, torch.tensor(i), n).requires_grad_() for i, n in enumerate(norms)]
-        for p in parts: p.grad = p.detach().clone()
+        grads = [p.detach().clone() for p in parts]
+        for p, g in zip(parts, grads): p.grad = g
         torch.nn.utils.clip_grad_norm_(parts, limit)
-        got, want = shrink(norms, limit), (parts[0].grad.norm()/norms[0]).item()
+        got, want = shrink(norms, limit), (grads[0].norm()/norms[0]).item()
         need(got <= 1, f'shrink({norms}, {limit}) is {got:.3g}: clipping never makes a gradient longer.')
         need(abs(got - min(1, limit/sum(norms))) > 1e-3 or abs(want - got) < 1e-3, 'lengths of orthogonal pieces don\'t add up; their squares do.')
         close(got, want, f'shrink({norms}, {limit})', rtol=1e-3)

@@ -98,7 +98,7 @@ def gradients(self:Share, clip: Clip) -> dict:
 @contextlib.contextmanager
 def together(device=None):
     "Meet the other processes that torchrun has started; gives the device that is this one's."
-    local, gpu = int(os.environ.get('LOCAL_RANK', 0)), torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
+    local, gpu = int(os.environ.get('LOCAL_RANK', '0')), torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
     if gpu: torch.cuda.set_device(local)
     dist.init_process_group('nccl' if gpu else 'gloo', timeout=timedelta(hours=2))   # the others wait while the first one evaluates
     try: yield torch.device('cuda', local) if gpu else torch.device(device or 'cpu')

@@ -92,7 +92,7 @@ def save_gif(
     scale=3,       # every pixel becomes scale × scale
 ) -> Path:
     "Write a looping GIF that rests a second on its last frame."
-    ims = [PILImage.fromarray(np.asarray(f)).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.NEAREST) for f in frames]
+    ims = [PILImage.fromarray(np.asarray(f)).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.Resampling.NEAREST) for f in frames]
     ims = [im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE) for im in ims]
     ms = [int(1000/fps)]*(len(ims) - 1) + [1000]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -157,13 +157,13 @@ def keys(
     labels='←↑↓→',  # one button for each letter
     start='',       # what counts as pressed already
     columns=None,   # buttons in a row; None: all of them
-    tips={},        # letter -> what it does, for who points at it or has it read aloud
+    tips=None,      # letter -> what it does, for who points at it or has it read aloud
 ):
     "Buttons whose value is the string of letters pressed so far; ⌫ takes the last one back."
     import ipywidgets as w
     from traitlets import Unicode
     class Keys(w.HBox, w.ValueWidget): value, description = Unicode(), Unicode()
-    pad = Keys([w.Button(description=k, tooltip=tips.get(k, ''), layout=w.Layout(width='3em', margin='2px')) for k in [*labels, '⌫']], value=start)
+    pad = Keys([w.Button(description=k, tooltip=(tips or {}).get(k, ''), layout=w.Layout(width='3em', margin='2px')) for k in [*labels, '⌫']], value=start)
     if columns: pad.layout = w.Layout(flex_flow='row wrap', width=f'calc({columns}*(3em + 4px) + 8px)')
     for b in pad.children:
         b.on_click(lambda b: setattr(pad, 'value', pad.value[:-1] if b.description == '⌫' else pad.value + b.description))
@@ -238,8 +238,8 @@ def text(self:_Pen, x, y, text, size=8.5, ha='center'):
 
 # %% ../nbs/7_tools/22_plotting.ipynb #603842d9
 @patch
-def shape(self:_Pen, patch, fill, edge=None, lw=1.2, z=3):
-    patch.set(fc=fill, ec=edge or fill, lw=lw if edge else 0, zorder=z + self.lit, clip_on=False); self.ax.add_patch(patch)
+def shape(self:_Pen, form, fill, edge=None, lw=1.2, z=3):
+    form.set(fc=fill, ec=edge or fill, lw=lw if edge else 0, zorder=z + self.lit, clip_on=False); self.ax.add_patch(form)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #ab125595
 @patch
@@ -400,7 +400,7 @@ def save(self:Architecture, path) -> Path:
 # %% ../nbs/7_tools/22_plotting.ipynb #43fcf93d
 def _sheet():
     fig = Figure(figsize=(7.2, 5.6), facecolor='white', layout='none')
-    ax = fig.add_axes([0, 0, 1, 1]); ax.set(xlim=(0, 720), ylim=(560, 0)); ax.axis('off')
+    ax = fig.add_axes((0, 0, 1, 1)); ax.set(xlim=(0, 720), ylim=(560, 0)); ax.axis('off')
     for y, word in ((22, 'training'), (312, 'planning')): _Pen(ax, False).text(706, y, word, 10, 'right')
     return fig, ax
 

@@ -36,8 +36,8 @@ def save_tasks(name: str, n: int = 1000):
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #567e2017
 def load_tasks(
-    name: str,       # 'fixed_wall_v1' or 'random_wall_v1'
-    n: int = None,   # the first n of them; default all
+    name: str,              # 'fixed_wall_v1' or 'random_wall_v1'
+    n: int | None = None,   # the first n of them; default all
 ) -> Tasks:
     "A held-out task set."
     if name not in HELD_OUT: raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
@@ -191,7 +191,7 @@ def summary(outcomes: list, seconds: float) -> dict:
 # %% ../nbs/7_tools/24_reproduce.ipynb #80d6badf
 def commit() -> str | None:
     "The version of the code, if it lies in a clone."
-    try: return subprocess.run(['git', 'rev-parse', '--short=12', 'HEAD'], cwd=PACKAGE, capture_output=True, text=True).stdout.strip() or None
+    try: return subprocess.run(['git', 'rev-parse', '--short=12', 'HEAD'], cwd=PACKAGE, capture_output=True, text=True, check=False).stdout.strip() or None
     except OSError: return None
 
 def provenance(card: dict) -> dict:
@@ -201,7 +201,7 @@ def provenance(card: dict) -> dict:
                 trained_on=card['device'], torch=torch.__version__, date=datetime.date.today().isoformat())
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #9b2d03ab
-def result_path(row: Row, out: Path, final: bool) -> Path:
+def result_path(row: Row, out: Path | str, final: bool) -> Path:
     "Where the result of a row is kept."
     return Path(out)/('final' if final else 'validation')/f'{row.name}.json'
 

@@ -38,7 +38,7 @@ def public_names(
 
 # %% ../nbs/api.ipynb #672bd19b
 def one_line(
-    node: ast.AST,  # of a definition
+    node: ast.Assign | ast.FunctionDef | ast.ClassDef,   # a definition
 ) -> str:
     "What a definition is, in one line."
     if isinstance(node, ast.Assign): text = f'`{ast.unparse(node.value)}`'

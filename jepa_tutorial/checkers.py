@@ -21,13 +21,14 @@ __all__ = ['Hint', 'need', 'Verdict', 'checker', 'close', 'check_repeats', 'chec
            'check_intensity']
 
 # %% ../nbs/7_tools/27_checkers.ipynb #db70c116
+from collections.abc import Callable
 from functools import wraps
 import torch
 
 # %% ../nbs/7_tools/27_checkers.ipynb #a7a64fed
 class Hint(Exception): "What to look at next."
 
-def need(ok, hint):
+def need(ok, hint: str):   # something true or false; what to try if it is false
     "Go on if `ok`, else stop with a hint."
     if not ok: raise Hint(hint)
 
@@ -38,7 +39,7 @@ class Verdict:
     def __repr__(self): return f'{"✓" if self.ok else "✗ not yet:"} {self.message}'
 
 # %% ../nbs/7_tools/27_checkers.ipynb #b27f6235
-def checker(check):
+def checker(check: Callable):
     "Make a function of an answer return a `Verdict`; errors in the answer become hints."
     @wraps(check)
     def checked(*answers):
@@ -49,7 +50,7 @@ def checker(check):
     return checked
 
 # %% ../nbs/7_tools/27_checkers.ipynb #674e0876
-def close(got, want, what='the result', rtol=1e-4, atol=1e-5):
+def close(got, want, what='the result', rtol=1e-4, atol=1e-5):   # numbers or tensors; what `got` is called; allowed errors
     "Need `got` to have the shape and, nearly, the values of `want`."
     need(got is not None, f'{what} is None: does your function return something?')
     got, want = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (got, want))

@@ -8,6 +8,7 @@ __all__ = ['one_line_errors', 'command', 'evaluations', 'pictures', 'jepa_train'
 
 # %% ../nbs/7_tools/23_commands.ipynb #9104972e
 import contextlib, errno, sys
+from collections.abc import Callable
 from functools import partial, wraps
 from inspect import signature
 from json import dumps, loads
@@ -40,7 +41,7 @@ def _underscored(arg: str) -> str:
     return '='.join([f"--{name[2:].replace('-', '_')}", *value]) if arg.startswith('--') else arg
 
 # %% ../nbs/7_tools/23_commands.ipynb #f8fd5631
-def command(f):
+def command(f: Callable) -> Callable:
     "Make a function a command: run by a script of its name, it takes its arguments from the command line."
     @wraps(f)
     def run(*args, **kwargs):

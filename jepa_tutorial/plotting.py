@@ -63,7 +63,7 @@ def frame_rgb(
     return ((255*(1 - w) + _rgb('wall')*w)*(1 - d) + _rgb(dot)*d).round().astype(np.uint8)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #2858590b
-def show_frame(ax, obs, title=None, dot='dot'):
+def show_frame(ax, obs, title=None, dot='dot'):   # matplotlib axes; uint8 [2,H,W]; above the frame; the dot's colour
     "Show one frame [2,H,W] on `ax`."
     ax.imshow(frame_rgb(obs, dot), interpolation='nearest'); ax.set(xticks=[], yticks=[]); ax.grid(False)
     for s in ax.spines.values(): s.set_visible(False)
@@ -100,13 +100,13 @@ def save_gif(
     return Path(path)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #6b1f4c0f
-def gif_output(path):
+def gif_output(path: str | Path):
     "Show a GIF below a cell, stored in the notebook as a picture."
     from IPython.display import display
     display({'image/gif': Path(path).read_bytes(), 'text/plain': f'<{Path(path).name}>'}, raw=True)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #1d749274
-def fig_rgb(fig) -> np.ndarray:
+def fig_rgb(fig: Figure) -> np.ndarray:
     "A figure as pixels [H,W,3], for a frame of a film; closes the figure."
     buf = io.BytesIO(); fig.savefig(buf, format='png'); plt.close(fig); buf.seek(0)
     return np.asarray(PILImage.open(buf).convert('RGB'))
@@ -125,7 +125,7 @@ def curves(
     return ax
 
 # %% ../nbs/7_tools/22_plotting.ipynb #cb8660c2
-def png(fig) -> bytes:
+def png(fig: Figure) -> bytes:
     "A figure as a PNG file; closes the figure."
     buf = io.BytesIO(); fig.savefig(buf, format='png', bbox_inches='tight'); plt.close(fig)
     return buf.getvalue()

@@ -5,13 +5,14 @@
 # %% ../nbs/7_tools/24_reproduce.ipynb #1f32b4dc
 from __future__ import annotations
 import datetime, fnmatch, hashlib, json, subprocess, time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from .checkpoints import load_trained, save_trained
 from .core import PACKAGE, load_config, rng
-from .planning.episodes import Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
+from .planning.episodes import Episodes, Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 from .planning.mppi import load_planner
 from .refining import refine
 from .training import _device_name, _write_atomic, train
@@ -130,14 +131,14 @@ def deadline(
     return check
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #206ee222
-def shipped(cfg, refined: bool = False) -> Path | None:
+def shipped(cfg: DictConfig, refined: bool = False) -> Path | None:
     "Weights of this package that were trained with these settings, and refined or not, if there are any."
     key = lambda c: {k: c[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
     cards = sorted((PACKAGE/'weights').glob('*.json'))
     fits = lambda card: key(card['config']) == key(OmegaConf.to_container(cfg)) and ('refined' in card) == refined
     return next((c.with_suffix('') for c in cards if fits(json.loads(c.read_text()))), None)
 
-def train_row(row: Row, runs: Path, check, device=None, progress=False):
+def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
     cfg, folder = settings(row), Path(runs)/row.run
     if row.variant == 'refined': return _refined(row, folder, runs, check, device, progress)
@@ -158,7 +159,7 @@ def _refined(row, folder, runs, check, device, progress):
     return load_trained(folder, device)
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #d08c3d33
-def outcomes(episodes, tasks) -> list[list]:
+def outcomes(episodes: Episodes, tasks: Tasks) -> list[list]:
     "For each episode: final distance, smallest distance (pixels), first step within 4.5 px or -1."
     d = (episodes.position - tasks.goal[:, None].to(episodes.position.device)).norm(dim=-1).cpu()
     near = d < 4.5
@@ -166,7 +167,7 @@ def outcomes(episodes, tasks) -> list[list]:
     return [[round(a, 3), round(b, 3), c] for a, b, c in zip(d[:, -1].tolist(), d.amin(1).tolist(), first.tolist())]
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #a09b9131
-def evaluate(act, tasks: Tasks, log: Path, check, piece: int = 20):
+def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int = 20):
     "Run `act(tasks, piece number)` on pieces of `tasks`; what `log` holds already isn't run again."
     log.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(l) for l in log.read_text().splitlines()] if log.exists() else []

@@ -279,6 +279,7 @@ def known_rate(sweep: Sweep, out: Path) -> float | None:
     return sum(r['frames'] for r in done)/sum(r['seconds'] for r in done) if done else None
 
 def plan_text(p: dict) -> str:
+    "The outcome of `plan` as a sentence."
     time = f"about {clock(p['seconds'])} at {p['rate']:,.0f} frames/s a run, evaluations not counted" if p['seconds'] else 'how long they take is known when one has finished'
     return f"{p['open']} of {p['runs']} runs to do, {p['frames']:,} frames; {time}"
 
@@ -472,7 +473,7 @@ def finished(out: str | Path) -> dict:   # folder -> settings
     if not done: raise ValueError(f'{out} holds no finished run; see jepa_sweep --list {out}')
     return done
 
-def varied(cfgs) -> list[str]:
+def varied(cfgs: list[DictConfig]) -> list[str]:
     "The settings in which runs differ, besides name and seed."
     keys = [k for k in _keys(cfgs[0]) if not OmegaConf.is_dict(OmegaConf.select(cfgs[0], k)) and k not in ('name', 'seed')]
     return [k for k in keys if len({_text(_plain(OmegaConf.select(c, k))) for c in cfgs}) > 1]
@@ -611,7 +612,7 @@ def draw_marginals(summary: list[dict], metric: str = ''):   # -> Figure
     return fig
 
 # %% ../nbs/6_results/21_sweeps.ipynb #dc1cd472
-def write_best(path: Path, base: str, overrides):
+def write_best(path: Path, base: str, overrides: list[str]):
     "Write settings as a preset."
     own = OmegaConf.from_dotlist([*overrides])
     text = OmegaConf.to_yaml(OmegaConf.merge(dict(base=base, name='best'), own))

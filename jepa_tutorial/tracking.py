@@ -171,7 +171,7 @@ def sweep_settings(sweep) -> dict:   # of `sweeps.Sweep`
     return dict(name=sweep.name, method='grid', parameters=parameters, metric=dict(name='success', goal='maximize') if plans else dict(name='unroll_8', goal='minimize'))
 
 # %% ../nbs/7_tools/28_tracking.ipynb #976f1fc0
-def register_sweep(sweep, folder: Path) -> str:
+def register_sweep(sweep, folder: Path) -> str:   # a `sweeps.Sweep`, and where it lies
     "The sweep's number at wandb, which is asked for one the first time."
     path, wandb = Path(folder)/'wandb-sweep', _need('wandb')
     if path.is_file(): return path.read_text()

@@ -75,7 +75,7 @@ def sample_layouts(
     return Layout(place(rooms.wall_padding), place(rooms.door_padding))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #13fef3d1
-def door_middle(layout, like):
+def door_middle(layout: Layout, like: torch.Tensor) -> torch.Tensor:
     "The middle of each door as [B,2], in the dtype and on the device of `like`."
     return torch.stack([layout.wall_x, layout.door_y], -1).to(like)
 
@@ -152,7 +152,7 @@ def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     return _keep_free(point + torch.where(away != 0, z.abs()*away, z), side, layout, rooms, gap)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #31da626e
-def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):
+def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):   # all as `move` takes them
     "`move` without a look at its input: the kernel of inner loops."
     stopped = is_blocked(position, action, door_middle(layout, position), rooms)[..., None]
     rest = position if contact == 'stop' else _bounce(position, action, layout, rooms, generator)

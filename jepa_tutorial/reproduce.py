@@ -182,7 +182,7 @@ def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int
 # %% ../nbs/7_tools/24_reproduce.ipynb #9fdc1f1a
 def summary(outcomes: list, seconds: float) -> dict:
     "The measures of a list of outcomes."
-    final, nearest, first = (torch.tensor(v) for v in zip(*outcomes))
+    final, _, first = (torch.tensor(v) for v in zip(*outcomes))
     rate, low, high = success_rate(final < 4.5)
     arrived = first[first >= 0].float()
     return dict(episodes=len(final), success=rate, low=low, high=high, reached=(first >= 0).float().mean().item(),

@@ -24,15 +24,19 @@ def test_lint(record_property):
     assert done.returncode == 0, done.stdout + done.stderr
     record_property('lines', sum(len(m.read_text().splitlines()) for m in api.modules()))
 
+def check(folder, lines, *options):
+    "The numbers of the lines in which the type checker finds an error."
+    (folder/'a.py').write_text('\n'.join(lines))
+    command = ['pyrefly', 'check', '--preset', 'default', '--python-interpreter-path', sys.executable, '--output-format', 'min-text', *options, 'a.py']
+    done = subprocess.run([Path(sys.executable).parent/command[0], *command[1:]], cwd=folder, capture_output=True, text=True)
+    return [int(l.split(':')[1]) for l in done.stdout.splitlines() if l.startswith('ERROR')]
+
 def test_lint_finds_what_is_wrong(tmp_path):
     "A method that is patched in, called with the wrong number of arguments, is noticed; the line that is named is the real one."
     source = 'from fastcore.basics import patch\n\nclass A:\n    pass\n\n@patch\ndef f(self: A, x: int) -> int: return x\n\nA().f(1, 2)\nA().f(1)\n'
     lines = api.merged(source)
     assert [n for line, n in lines if 'def f' in line] == [7] and '    def f(self, x: int) -> int: return x' in [line for line, _ in lines]
-    (tmp_path/'a.py').write_text('\n'.join(line for line, _ in lines))
-    done = subprocess.run([Path(sys.executable).parent/'pyrefly', 'check', '--output-format', 'min-text', 'a.py'], cwd=tmp_path, capture_output=True, text=True)
-    found = [int(l.split(':')[1]) for l in done.stdout.splitlines() if l.startswith('ERROR')]
-    assert [lines[i-1][1] for i in found] == [9]
+    assert [lines[i-1][1] for i in check(tmp_path, [line for line, _ in lines])] == [9]
 
 def documented(module):
     "The public functions and classes of a module, and its lines."
@@ -50,8 +54,9 @@ def test_public_names_say_what_they_are(module):
         plain = f.args.args[:len(f.args.args) - len(f.args.defaults)]
         assert not [f'{f.name}({a.arg})' for a in plain if not a.annotation and '#' not in lines[a.lineno - 1]]
 
-def test_stubs_are_shipped():
-    "Whoever installs the package gets what a type checker needs, the methods that were patched in as well."
-    settings = (root/'settings.ini').read_text()
-    assert (api.package/'py.typed').exists() and 'py.typed *.pyi */*.pyi' in settings
-    assert 'def encode(self, obs: torch.Tensor) -> torch.Tensor: ...' in (api.package/'jepa.pyi').read_text()
+def test_users_see_types(tmp_path):
+    "Whoever installs the package gets types for methods that were patched in, and for names that are imported late."
+    lines = ['import torch', 'from jepa_tutorial.jepa import JEPA', 'from jepa_tutorial.planning import CEM',
+             'z: torch.Tensor = JEPA().encode(torch.zeros(1, 2, 65, 65))', 'JEPA().encode()', 'steps: int = CEM().horizon', 'name: str = CEM().horizon']
+    assert check(tmp_path, lines, '--search-path', root) == [5, 7]
+    assert 'py.typed *.pyi */*.pyi' in (root/'settings.ini').read_text() and (api.package/'py.typed').exists()

@@ -112,7 +112,8 @@ class Agent:
         planner: CEM,              # search, with its fields for replanning
         goal_image: torch.Tensor,  # uint8 [E,C,H,W]
     ):
-        self.jepa, self.planner, self.z_goal = jepa, planner, self.see(goal_image)
+        self.jepa, self.planner = jepa, planner
+        self.z_goal = self.see(goal_image)
         self.plan: Plan | None = None
         self.cost: Cost | None = None
 

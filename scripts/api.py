@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(root))            # this package, and no other that is installed
 package, listing = root/'jepa_tutorial', root/'tests/fixtures/api.txt'
 stub_head = '# Made by scripts/api.py: the module as type checkers should see it, its patched methods inside their classes.\n'
 

@@ -2,10 +2,10 @@
 
 They look at a copy of the package in which patched methods stand inside their classes (see scripts/api.py);
 what they say names the lines of the real files."""
-import re, subprocess, sys
+import re, shutil, subprocess, sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from api import merged, modules, root
+from api import merged, modules, package, root
 
 bin = Path(sys.executable).parent
 
@@ -17,6 +17,7 @@ def copied(folder: Path) -> dict[str, list[int]]:
         (folder/name).parent.mkdir(parents=True, exist_ok=True)
         (folder/name).write_text('\n'.join(line for line, _ in lines), encoding='utf-8')
         numbers[name] = [i for _, i in lines]
+    shutil.copy(package/'_modidx.py', folder/package.name)
     return numbers
 
 def run(command: list, folder: Path, numbers: dict[str, list[int]]) -> bool:

@@ -28,7 +28,10 @@ import torch
 # %% ../nbs/7_tools/27_checkers.ipynb #a7a64fed
 class Hint(Exception): "What to look at next."
 
-def need(ok, hint: str):   # something true or false; what to try if it is false
+def need(
+    ok,         # something true or false
+    hint: str,  # what to try if it is false
+):
     "Go on if `ok`, else stop with a hint."
     if not ok: raise Hint(hint)
 
@@ -50,7 +53,11 @@ def checker(check: Callable):
     return checked
 
 # %% ../nbs/7_tools/27_checkers.ipynb #674e0876
-def close(got, want, what='the result', rtol=1e-4, atol=1e-5):   # numbers or tensors; what `got` is called; allowed errors
+def close(
+    got, want,             # numbers or tensors
+    what='the result',     # what `got` is called
+    rtol=1e-4, atol=1e-5,  # allowed errors
+):
     "Need `got` to have the shape and, nearly, the values of `want`."
     need(got is not None, f'{what} is None: does your function return something?')
     got, want = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (got, want))

@@ -63,7 +63,11 @@ def frame_rgb(
     return ((255*(1 - w) + _rgb('wall')*w)*(1 - d) + _rgb(dot)*d).round().astype(np.uint8)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #2858590b
-def show_frame(ax, obs, title=None, dot='dot'):   # matplotlib axes; uint8 [2,H,W]; above the frame; the dot's colour
+def show_frame(
+    ax,                     # matplotlib axes
+    obs,                    # uint8 [2,H,W]
+    title=None, dot='dot',  # above the frame; the dot's colour
+):
     "Show one frame [2,H,W] on `ax`."
     ax.imshow(frame_rgb(obs, dot), interpolation='nearest'); ax.set(xticks=[], yticks=[]); ax.grid(False)
     for s in ax.spines.values(): s.set_visible(False)

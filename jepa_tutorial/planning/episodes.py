@@ -86,16 +86,19 @@ def run_policy(
     return _judge(torch.stack(path, 1), tasks, time.perf_counter() - began)
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #fd9e4acd
-def random_actions(position, tasks, left, generator, rooms):   # as a policy is called, see `run_policy`
+def random_actions(position, tasks, left, generator, rooms):   # all as `run_policy` hands them over
     "Gaussian steps, as wide as CEM's first proposal."
     return 1.5*torch.randn(len(position), 1, 2, generator=generator, device=position.device)
 
-def straight_line(position, tasks, left, generator, rooms):   # as a policy is called, see `run_policy`
+def straight_line(position, tasks, left, generator, rooms):   # all as `run_policy` hands them over
     "Straight towards the goal."
     return limit_norm(tasks.goal - position, rooms.max_norm)[:, None]
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #55fa83c5
-def oracle(position, tasks, left, generator, rooms, gap=2.5):   # as a policy is called, see `run_policy`
+def oracle(
+    position, tasks, left, generator, rooms,  # all as `run_policy` hands them over
+    gap=2.5,                                  # pixels between the wall and the mouth of its door
+):
     "Knows the door: to its mouth, through it, then to the goal."
     wall, door = (v.to(position.dtype) for v in tasks.layout)
     side = (tasks.goal[:, 0] - wall).sign()                            # +1: the goal is in the right room

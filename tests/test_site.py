@@ -27,8 +27,8 @@ def weight(name):
         total += len(''.join(c['source']).encode())
         for o in c.get('outputs', []):
             for kind, data in {**o.get('data', {}), 'text': o.get('text', '')}.items():
-                data = ''.join(data)
-                total += len(base64.b64decode(data)) if kind in ('image/png', 'image/gif') else len(data.encode())
+                text = ''.join(data)
+                total += len(base64.b64decode(text)) if kind in ('image/png', 'image/gif') else len(text.encode())
     return total + sum(f.stat().st_size for f in {(nbs/name).parent/m for m in re.findall(r'\]\(([^):\s]+\.(?:gif|png|svg))\)', prose(name))} if f.exists())
 
 @pytest.mark.parametrize('name', pages)
@@ -159,6 +159,12 @@ def test_papers_that_are_named_are_cited(name):
     keys = {number: key for key, number in ARXIV.items()}
     missing = {number for number in re.findall(r'arXiv (\d{4}\.\d{5})', prose(name)) if keys.get(number) not in cited[name]}
     assert not missing
+
+@pytest.mark.parametrize('name', pages)
+def test_no_link_within_a_link(name):
+    "nbdev makes a link of every public name in backticks, also of one that is a link already; then neither works."
+    known = {n.split('.')[-1] for names in public_names().values() for n in names}
+    assert [n for n in re.findall(r'\[`([\w.]+)`\]\(', prose(name)) if n in known] == []
 
 # names and numbers
 

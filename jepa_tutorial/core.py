@@ -202,7 +202,7 @@ def _reading(path, remedy: str):
     try: yield
     except Exception as e: raise ValueError(f'{path} cannot be read ({type(e).__name__}: {_short(e)}); {remedy}') from None
 
-def _bytes(path, most: int = 2**24) -> bytes:
+def _bytes(path, most: int = 2**23) -> bytes:
     "What is in a file of at most `most` bytes."
     with open(path, 'rb') as f: data = f.read(most + 1)
     if len(data) > most: raise ValueError(f'it is longer than {most:,} bytes')

@@ -119,7 +119,7 @@ def _short(x, most: int = 120) -> str:
 def _nearest(word, known) -> str:
     "The known word closest to `word`, as a hint for an error message."
     best = difflib.get_close_matches(_short(word), [str(k) for k in known], n=1, cutoff=0.3)
-    return f"; did you mean '{best[0]}'?" if best else f"; known: {', '.join(map(str, known))}"
+    return f"; did you mean '{best[0]}'?" if best else f"; known: {_short(', '.join(map(str, known)), 200)}"
 
 # %% ../nbs/1_world/00_core.ipynb #c6a7ef20
 def _keys(cfg, prefix='') -> list[str]:
@@ -202,6 +202,12 @@ def _reading(path, remedy: str):
     try: yield
     except Exception as e: raise ValueError(f'{path} cannot be read ({type(e).__name__}: {_short(e)}); {remedy}') from None
 
+@contextlib.contextmanager
+def _about(path: Path):
+    "Put the name of a file before what is said about its contents, if it isn't there."
+    try: yield
+    except ValueError as e: raise e if path.name in str(e) else ValueError(f'{path.name}: {e}') from None
+
 def _bytes(path, most: int = 2**23) -> bytes:
     "What is in a file of at most `most` bytes."
     with open(path, 'rb') as f: data = f.read(most + 1)
@@ -233,9 +239,10 @@ def _layered(path: Path, above=()):
     if path in above: raise ValueError(f'{path} is its own base; let it name another')
     own = _read(path)
     base_name = own.pop('base', None) or ('random_wall' if path.parent != CONFIGS else None)
-    base = _layered(_find(base_name), (*above, path)) if base_name else own
-    _check_keys(own, base, path.name)
-    return _merge(base, own, path.name)
+    with _about(path):
+        base = _layered(_find(base_name), (*above, path)) if base_name else own
+        _check_keys(own, base, path.name)
+        return _merge(base, own, path.name)
 
 # %% ../nbs/1_world/00_core.ipynb #d69b2455
 def load_config(

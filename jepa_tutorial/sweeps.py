@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
-from .core import CONFIGS, _bytes, _json, _keys, _nearest, _read, _reading, device as best_device, load_config
+from .core import CONFIGS, _about, _bytes, _json, _keys, _nearest, _read, _reading, _short, device as best_device, load_config
 from .tracking import Track, train_tracked
 from .training import Learner, _check, _same_settings, _write_atomic, read_metrics, train_step
 
@@ -61,10 +61,11 @@ def expand(
 ) -> list[Trial]:
     "All runs of a sweep, in the order of its file."
     grid, runs = spec.get('grid') or {}, spec.get('runs') or [[]]
+    if not isinstance(grid, dict) or not isinstance(runs, list): raise ValueError(f"in {source}, grid must be a group of settings, and runs a list of lists")
     for k, v in grid.items():
-        if not isinstance(v, list) or not v: raise ValueError(f"grid.{k} in {source} must be a list of values, such as [1, 2]; got {v}")
+        if not isinstance(v, list) or not v: raise ValueError(f"grid.{k} in {source} must be a list of values, such as [1, 2]; got {_short(v)}")
     for r in runs:
-        if not isinstance(r, list) or not all(isinstance(o, str) for o in r): raise ValueError(f"a run in {source} must be a list such as [loss.alpha=0, seed=1]; got {r}")
+        if not isinstance(r, list) or not all(isinstance(o, str) for o in r): raise ValueError(f"a run in {source} must be a list such as [loss.alpha=0, seed=1]; got {_short(r)}")
     points = itertools.product(*[[f'{k}={_text(x)}' for x in v] for k, v in grid.items()])
     return _distinct([_trial([*r, *p]) for p in points for r in runs], source)
 
@@ -101,11 +102,14 @@ def load_sweep(
     "Read a sweep and check every run of it; whatever is unknown is a `ValueError`."
     path = _find_sweep(name_or_path)
     spec = OmegaConf.to_container(_read(path))
-    if wrong := [k for k in spec if k not in _PARTS]: raise ValueError(f"unknown part '{wrong[0]}' in {path.name}{_nearest(wrong[0], _PARTS)}")
+    if wrong := [k for k in spec if k not in _PARTS]: raise ValueError(f"unknown part '{_short(wrong[0])}' in {path.name}{_nearest(wrong[0], _PARTS)}")
+    for part, kind, such in (('name', str, 'mine'), ('base', str, 'quick'), ('overrides', list, '[optim.epochs=2]')):
+        if not isinstance(spec.get(part) or kind(), kind): raise ValueError(f"{part} in {path.name} must be such as {such}; got {_short(spec[part])}")
     base = spec.get('base', 'random_wall')
     if (path.parent/str(base)).is_file(): base = (path.parent/base).resolve()   # a file beside the sweep's
     sweep = Sweep(str(spec.get('name', path.stem)), str(base), tuple(spec.get('overrides') or ()), expand(spec, path.name))
-    for t in sweep.trials: _check(sweep.config(t))
+    with _about(path):
+        for t in sweep.trials: _check(sweep.config(t))
     return sweep
 
 # %% ../nbs/6_results/21_sweeps.ipynb #2458633a

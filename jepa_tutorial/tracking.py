@@ -89,7 +89,7 @@ PROJECT = 'jepa_tutorial'        # WANDB_PROJECT and WANDB_ENTITY say otherwise
 def _number(folder: Path) -> str:
     "The run's number at wandb."
     path = folder/'wandb-run'
-    if not path.is_file(): folder.mkdir(parents=True, exist_ok=True); _write_atomic(path, uuid.uuid4().hex[:12].encode())
+    if not path.exists(): folder.mkdir(parents=True, exist_ok=True); _write_atomic(path, uuid.uuid4().hex[:12].encode())
     return _kept(path)
 
 def _kept(path: Path) -> str:

@@ -70,7 +70,7 @@ def _build(card: dict, source) -> Trained:
     config = card.get('config')
     model = config.get('model') if isinstance(config, dict) else None
     if not isinstance(model, dict): raise ValueError(f"{source} has no config.model (dim, channels, num_layers): not the card of a model")
-    with torch.device('meta'), _reading(source, f'its config.model is {_short(model)}, so take the card that was saved with the weights'):
+    with torch.device('meta'), _reading(source, f'its config.model is {_short(model)}; take the card that was saved with the weights'):
         jepa, probe = build_jepa(model), PositionProbe(model['dim'])
         jepa.normalizer = _normalizer(card.get('normalizer') or {})
     return Trained(jepa, probe, card)
@@ -134,7 +134,7 @@ def _find(path) -> tuple[Path, Path]:
 def _read_card(path: Path, weights: Path) -> dict:
     "The card beside `weights`."
     if not path.is_file(): raise FileNotFoundError(f"no card {path} beside {weights.name}; the two files belong together, copy both")
-    with _reading(path, 'so it is not a card; copy it again, or save the model anew'): card = _json(_bytes(path))
+    with _reading(path, 'it is not a card; copy it again, or save the model anew'): card = _json(_bytes(path))
     mark = card.get('weights') if isinstance(card, dict) else None
     if not isinstance(mark, dict) or 'sha256' not in mark: raise ValueError(f"{path} is not a card: it has no weights.sha256")
     if card.pop('fingerprint', own := _fingerprint(card)) != own: raise ValueError(f"{path} was changed after it had been saved (fingerprints differ); copy it again, or save the model anew")
@@ -158,7 +158,7 @@ def _tensors(data: bytes, source, sha256: str | None = None) -> dict:
     if promised > len(data): raise ValueError(f"{source} is cut short: {len(data):,} of {promised:,} bytes; copy or download it again")
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise ValueError(f"{source} and {source.stem}.json don't belong together (fingerprints differ); copy both again, or save anew")
-    with _reading(source, 'so it is not a valid safetensors file; copy or download it again'): return st.load(data)
+    with _reading(source, 'it is not a valid safetensors file; copy or download it again'): return st.load(data)
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #180bfbff
 def load_trained(

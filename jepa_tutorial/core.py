@@ -200,7 +200,9 @@ def _override(cfg, text: str):
 def _reading(path, remedy: str):
     "Whatever goes wrong while a file is read, as one line with its name and a remedy."
     try: yield
-    except Exception as e: raise ValueError(f'{path} cannot be read ({type(e).__name__}: {_short(e)}); {remedy}') from None
+    except Exception as e:
+        why = e if isinstance(e, ValueError) else f'{type(e).__name__}: {e}'
+        raise ValueError(f'{path} cannot be read ({_short(why)}); {remedy}') from None
 
 @contextlib.contextmanager
 def _about(path: Path):

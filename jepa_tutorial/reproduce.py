@@ -37,7 +37,9 @@ def save_tasks(name: str, n: int = 1000):
 # %% ../nbs/7_tools/24_reproduce.ipynb #9ae769ff
 def _arrays(path: Path) -> dict:
     "The arrays of a task set: numbers of the right kinds and shapes, and never objects, which could run code."
-    with _reading(path, 'install the package again'), open(path, 'rb') as file, np.load(file, allow_pickle=False) as f:
+    with _reading(path, 'install the package again'), open(path, 'rb') as file:
+        if file.read(4) != b'PK\x03\x04': raise ValueError('it is not an archive of arrays')
+        file.seek(0); f = np.load(file, allow_pickle=False)
         if sum(part.file_size for part in f.zip.infolist()) > 2**24: raise ValueError('it unpacks to more than 16 MB')
         d = {k: torch.from_numpy(f[k]) for k in ('wall_x', 'door_y', 'start', 'goal')}
         for k, v in d.items():

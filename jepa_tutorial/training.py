@@ -226,6 +226,7 @@ def _read_state(path: Path) -> dict:
     "What `save_state` wrote, if each part of the archive has its checksum, and is no longer than the archive."
     with zipfile.ZipFile(path) as z:
         if sum(part.file_size for part in z.infolist()) > path.stat().st_size: raise ValueError('its parts are longer than the file')
+        if any(part.filename.endswith('constants.pkl') for part in z.infolist()): raise ValueError('it is a program (TorchScript)')
         if bad := z.testzip(): raise ValueError(f'checksums of {bad} differ')
     return torch.load(path, map_location='cpu', weights_only=True)
 

@@ -36,15 +36,15 @@ def build_planner(
     cfg,       # settings: `planner`, which is 'cem' or 'mppi', and fields of its class
 ) -> CEM:
     "A planner as a configuration describes it; what it leaves out keeps its default."
-    cfg = {k: _plain(v) for k, v in dict(cfg).items()}
-    kind = PLANNERS.get(name := cfg.pop('planner', 'mppi'))
+    own: dict = {k: _plain(v) for k, v in dict(cfg).items()}
+    kind = PLANNERS.get(name := own.pop('planner', 'mppi'))
     if kind is None: raise ValueError(f"planner='{name}' must be one of {', '.join(PLANNERS)}")
     known = {f.name for f in fields(kind)}
-    for k in cfg:
+    for k in own:
         if k not in known: raise ValueError(f"unknown setting '{k}' for planner '{name}'; known: {', '.join(sorted(known))}")
     for f in fields(kind):
-        if type(f.default) is int and type(cfg.get(f.name, 0)) is not int: raise ValueError(f"{f.name}={cfg[f.name]!r} must be a whole number")
-    try: return kind(**cfg)
+        if type(f.default) is int and type(own.get(f.name, 0)) is not int: raise ValueError(f"{f.name}={own[f.name]!r} must be a whole number")
+    try: return kind(**own)
     except TypeError as e: raise ValueError(f"planner '{name}' can't be made of these settings, of which one has no value, or one of another kind ({e})") from None
 
 # %% ../../nbs/5_planning/17_mppi.ipynb #3a8ace74

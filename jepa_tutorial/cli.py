@@ -11,7 +11,7 @@ import contextlib, errno, sys
 from collections.abc import Callable
 from functools import partial, wraps
 from inspect import signature
-from json import dumps, loads
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser

@@ -1,7 +1,8 @@
 "Files are data: what is damaged, foreign or malicious runs nothing and is named in one line. What carries a fingerprint or a checksum is never taken for something else; of a text (settings, results) only the form can be checked, not a digit."
 import ast, io, json, os, pickle, random, resource, shutil, struct, subprocess, sys, tempfile, time, zipfile, zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 import numpy as np, pytest, safetensors.torch as st, torch, yaml
 from omegaconf import OmegaConf
 import jepa_tutorial
@@ -64,7 +65,7 @@ KINDS = [
     Kind('episodes', 'log.jsonl', lambda f: reproduce._pieces(f/'log.jsonl'), lambda a, b: all(finite(p['seconds']) and all(len(o) == 3 and all(map(finite, o)) for o in p['outcomes']) for p in a)),
     Kind('table', 'epochs.csv', lambda f: sweeps.read_csv(f/'epochs.csv'), lambda a, b: all(type(r['step']) is int and type(r['value']) is float and r.keys() == a[0].keys() for r in a)),
     Kind('bench', 'bench.json', lambda f: cli._earlier(f/'bench.json'), lambda a, b: all(finite(c['fast']) for c in a['cases'])),
-    Kind('number at wandb', 'wandb-run', lambda f: tracking._number(f), lambda a, b: 0 < len(a) <= 128 and a.isascii() and not set(a) & set(' \n\0')),
+    Kind('number at wandb', 'wandb-run', tracking._number, lambda a, b: 0 < len(a) <= 128 and a.isascii() and not set(a) & set(' \n\0')),
 ]
 
 def make_folder(f: Path) -> Path:
@@ -152,15 +153,15 @@ MADE_OF_WEIGHTS = dict(
     negative=with_data(header({'a': dict(dtype='F32', shape=[-1], data_offsets=[8, -8])}, data=bytes(64))), overlapping=with_data(header({k: dict(dtype='F32', shape=[16], data_offsets=[0, 64]) for k in 'ab'}, data=bytes(64))),
     unknown_type=with_data(header({'a': dict(dtype='F8_E8M0', shape=[64], data_offsets=[0, 64])}, data=bytes(64))), odd_type=with_data(header({'a': dict(dtype='PY', shape=[64], data_offsets=[0, 64])}, data=bytes(64))),
     nested_header=with_data(header(b'{"a":'*99_999)), infinite_header=with_data(header(b'{"a": {"data_offsets": [0, Infinity]}}')), text_header=with_data(header({'a': dict(data_offsets=['x', 'y'])})))
+def other_model(f):
+    torch.manual_seed(9); cfg = load_config('quick', *SMALL)
+    save_trained(f/'other', Trained(build_jepa(cfg.model), PositionProbe(16), dict(config=cfg))); os.replace(f/'other.json', f/'model.json')
 MADE_OF_CARD = dict(
     huge_dim=settings(dim=10**9), endless_dim=settings(dim=10**18), real_dim=settings(dim=1e30), text_dim=settings(dim='16'), true_dim=settings(dim=True), no_dim=settings(dim=None), negative_dim=settings(dim=-16),
     huge_channels=settings(channels=[10**6]*3), many_channels=settings(channels=[2]*10**5), no_channels=settings(channels=[]), number_channels=settings(channels=2), huge_layers=settings(num_layers=10**9), other_dim=settings(dim=24),
     no_config=lambda f: pair(f, lambda c: c.pop('config')), list_config=lambda f: pair(f, lambda c: c.update(config=[1])), text_model=lambda f: pair(f, lambda c: c['config'].update(model='big')),
     normalizer=lambda f: pair(f, lambda c: c['normalizer'].update(obs_std=[0, 1])), long_normalizer=lambda f: pair(f, lambda c: c['normalizer'].update(obs_mean=[0.]*9)), odd_normalizer=lambda f: pair(f, lambda c: c['normalizer'].update(more=[1, 2])),
-    changed_digit=lambda f: (f/'model.json').write_text((f/'model.json').read_text().replace('"steps": 3', '"steps": 8')), swapped=lambda f: other_model(f))
-def other_model(f):
-    torch.manual_seed(9); cfg = load_config('quick', *SMALL)
-    save_trained(f/'other', Trained(build_jepa(cfg.model), PositionProbe(16), dict(config=cfg))); os.replace(f/'other.json', f/'model.json')
+    changed_digit=lambda f: (f/'model.json').write_text((f/'model.json').read_text().replace('"steps": 3', '"steps": 8')), swapped=other_model)
 
 def state(change):
     def f(folder):
@@ -349,8 +350,8 @@ COMMANDS = {
 @pytest.mark.parametrize('command', COMMANDS)
 def test_commands_say_one_line(command, healthy, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path); monkeypatch.setenv('JEPA_DEVICE', 'cpu')
-    for i, (kind, how, call) in enumerate(COMMANDS[command]):
-        f, kind = shutil.copytree(healthy, tmp_path/f'run{i}'), next(k for k in KINDS if k.name == kind)
+    for i, (name, how, call) in enumerate(COMMANDS[command]):
+        f, kind = shutil.copytree(healthy, tmp_path/f'run{i}'), next(k for k in KINDS if k.name == name)
         if how == 'no_data': pair(f, lambda c: c['config'].pop('data'))
         else: damage(kind, f, random.Random(i), how)
         with pytest.raises(SystemExit) as e: call(f)

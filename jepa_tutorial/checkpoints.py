@@ -117,6 +117,7 @@ def save_trained(
     _write({weights: data, card_file: (json.dumps(card, indent=1) + '\n').encode()})
     return weights
 
+# %% ../nbs/4_training/12_checkpoints.ipynb #c2972027
 def _fingerprint(card: dict) -> str:
     "The SHA-256 of all that a card says, but for the fingerprint itself."
     said = {k: v for k, v in card.items() if k != 'fingerprint'}
@@ -176,6 +177,7 @@ def load_trained(
         module.to(device or best_device()).eval()
     return trained
 
+# %% ../nbs/4_training/12_checkpoints.ipynb #37ffd3be
 def _weights(path: Path, mark: dict) -> bytes:
     "The bytes of the weights, no more of them than the card speaks of."
     with _reading(path, f"its card {path.stem}.json is of another file; copy both again, or save anew"): return _bytes(path, mark.get('bytes', 2**32))

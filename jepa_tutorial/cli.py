@@ -68,6 +68,7 @@ def _load(run: str):
     try: return load_pretrained(run)
     except ValueError as e: raise ValueError(f"'{run}' is neither a run folder nor a shipped model: {e}") from None
 
+# %% ../nbs/7_tools/23_commands.ipynb #a10220ed
 def _fixed_wall(card: dict) -> bool:
     "Was the model trained in one room?"
     try: return bool(card['config']['data']['fixed_wall'])

@@ -212,6 +212,7 @@ def _about(path: Path):
     try: yield
     except ValueError as e: raise e if path.name in str(e) else ValueError(f'{path.name}: {e}') from None
 
+# %% ../nbs/1_world/00_core.ipynb #9d5b31ae
 def _bytes(path, most: int = 2**23) -> bytes:
     "What is in a file of at most `most` bytes."
     with open(path, 'rb') as f: data = f.read(most + 1)

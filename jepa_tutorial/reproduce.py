@@ -193,6 +193,7 @@ def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int
         _write_atomic(log, ''.join(json.dumps(d) + '\n' for d in done).encode())
     return [o for d in done for o in d['outcomes']], sum(d['seconds'] for d in done)
 
+# %% ../nbs/7_tools/24_reproduce.ipynb #5ee4823d
 def _pieces(log: Path) -> list[dict]:
     "The pieces that `evaluate` has written."
     with _reading(log, 'delete it, and its episodes are run again'):
@@ -262,6 +263,7 @@ def load_results(
     "Every row of the queues with what is known of it."
     return {r: _result(path, r) if (path := result_path(r, out, final)).exists() else None for b in budgets for r in queue(b)}
 
+# %% ../nbs/7_tools/24_reproduce.ipynb #16b623cb
 def _result(path: Path, row: Row) -> dict:
     "The result of `row`, as `make_row` wrote it."
     with _reading(path, 'delete it, and jepa_reproduce measures the row again'):

@@ -148,6 +148,7 @@ def read_status(folder: Path) -> dict:   # 'state', and 'reason' if it failed
     s = _status(path)
     return dict(s, state='stopped', reason='its process is gone') if s['state'] in ('queued', 'running') and _gone(s, path.parent) else s
 
+# %% ../nbs/6_results/21_sweeps.ipynb #15272850
 def _status(path: Path) -> dict:
     "What `write_status` wrote."
     with _reading(path, 'delete it, and the run counts as not yet begun'):

@@ -92,6 +92,7 @@ def _number(folder: Path) -> str:
     if not path.exists(): folder.mkdir(parents=True, exist_ok=True); _write_atomic(path, uuid.uuid4().hex[:12].encode())
     return _kept(path)
 
+# %% ../nbs/7_tools/28_tracking.ipynb #3d133466
 def _kept(path: Path) -> str:
     "A number that wandb has given, from its file."
     with _reading(path, 'delete it to get a new one'):

@@ -250,6 +250,7 @@ def _check_state(state: dict, learner: Learner):
         raise ValueError(f'it counts {counts} (step, seconds, seconds of data), and the run has {learner.total_steps} steps')
     rng(0, learner.device).set_state(state['generator'].cpu())        # one that can't be set raises here
 
+# %% ../nbs/4_training/13_training.ipynb #ce9c5f9c
 def _check_memory(state: dict, optimizer, name: str):
     "What an optimiser remembers has the shapes of its parameters."
     if [len(g['params']) for g in state['param_groups']] != [len(g['params']) for g in optimizer.param_groups]: raise ValueError(f'{name} is of other parameters')

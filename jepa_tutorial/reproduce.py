@@ -271,13 +271,17 @@ def behaviour(row: Row) -> dict:
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #1e8c0444
 def stale(
-    row: Row,
-    result: dict,   # what its file says
+    result: dict,   # what the file of a row says
 ) -> list[str]:     # 'world', 'planner', 'training', each with 'unknown' after it if nobody kept it
     "The parts of the code that have come to behave otherwise since `result` was measured."
-    then, now = result.get('behaviour', {}), behaviour(row)
+    then, known = result.get('behaviour', {}), {k: result[k] for k in Row._fields if k in result}
+    now = behaviour(Row(**known)) if 'planner' in known else dict(world=world_digest(result['world'], result['contact']))   # baselines learn nothing
     same = lambda a, b: len(a) == len(b) and np.allclose(a, b, rtol=1e-3, atol=1e-4)
     return [k if then.get(k) else f'{k} unknown' for k in now if not then.get(k) or not same(then[k], now[k])]
+
+def mark(result: dict) -> str:   # '' for a row that is current
+    "The doubt about a result, for a table."
+    return f" (stale: {', '.join(parts)})" if (parts := stale(result)) else ''
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #68f7fdcf
 def _note_training(row: Row, folder: Path):
@@ -289,11 +293,6 @@ def _as_trained(row: Row, runs: Path, card: dict) -> dict:
     "Today's behaviour, but the training's as it was; None if that wasn't kept."
     kept = Path(runs)/row.run/'behaviour.json'
     return behaviour(row) | dict(training=json.loads(kept.read_text()) if kept.exists() else card.get('behaviour'))
-
-# %% ../nbs/7_tools/24_reproduce.ipynb #fff3db9d
-def mark(row: Row, result: dict) -> str:   # '' for a row that is current
-    "The doubt about a result, for a table."
-    return f" (stale: {', '.join(parts)})" if (parts := stale(row, result)) else ''
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #9b2d03ab
 def result_path(row: Row, out: Path, final: bool) -> Path:
@@ -321,7 +320,7 @@ def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop')
     rows, path = [], Path(out)/('final' if final else 'validation')/f'baselines-{world}-{contact}.json'
     for name, policy in dict(random=random_actions, straight=straight_line, oracle=oracle).items():
         e = run_policy(policy, tasks, 200, contact, rng(0))
-        rows.append(dict(world=world, policy=name, contact=contact, **summary(outcomes(e, tasks), e.seconds)))
+        rows.append(dict(world=world, policy=name, contact=contact, **summary(outcomes(e, tasks), e.seconds), behaviour=dict(world=world_digest(world, contact))))
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_atomic(path, (json.dumps([{k: v for k, v in r.items() if k != 'failed'} for r in rows], indent=1) + '\n').encode())
     return rows
@@ -340,8 +339,8 @@ def load_results(
 def table(results: dict) -> str:
     "Rows as a Markdown table."
     head = ['| budget | world | variant | seed | epoch | planner | contact | actions | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|--:|--:|--:|--:|']
-    measured = lambda r, v: (f"{v['success']:.1%}{mark(r, v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2f}")
-    return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}'), *(measured(r, v) if v else ('not run', '', '', ''))))) + ' |'
+    measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2f}")
+    return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
                              for r, v in results.items()])
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #b97a6283

@@ -276,7 +276,7 @@ def stale(
     "The parts of the code that have come to behave otherwise since `result` was measured."
     then, known = result.get('behaviour', {}), {k: result[k] for k in Row._fields if k in result}
     now = behaviour(Row(**known)) if 'planner' in known else dict(world=world_digest(result['world'], result['contact']))   # baselines learn nothing
-    same = lambda a, b: len(a) == len(b) and np.allclose(a, b, rtol=1e-3, atol=1e-4)
+    same = lambda a, b: len(a) == len(b) and np.allclose(a, b, rtol=1e-4, atol=3e-5)
     return [k if then.get(k) else f'{k} unknown' for k in now if not then.get(k) or not same(then[k], now[k])]
 
 def mark(result: dict) -> str:   # '' for a row that is current

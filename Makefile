@@ -25,7 +25,7 @@ test: .venv/.dev
 	@scripts/stage 'wheel' $(BIN)/pytest -q -m wheel
 
 lab: .venv/.lab
-	$(BIN)/jupyter lab nbs/index.ipynb
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 nbs/index.ipynb
 
 readme: .venv/.dev
 	$(BIN)/python scripts/readme.py

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import astuple
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
 from .checkpoints import load_trained, save_trained
@@ -258,7 +258,8 @@ def planner_digest(*settings: str) -> list[float]:   # of `load_planner`
     "All that is tried for two plans that follow each other, and what is picked."
     p, tasks, g = load_planner(*settings), load_tasks('random_wall_v1', 2), rng(0)
     see = lambda position: render(position, tasks.layout)
-    agent = Agent(_Truth(), p, see(tasks.goal))
+    truth: Any = _Truth()
+    agent = Agent(truth, p, see(tasks.goal))
     agent.cost = _Watched(agent.jepa, agent.z_goal, agent.z_goal, p.reduce, p.distance)
     picked = [agent.act(see(tasks.start), 200, g) for _ in range(2)]
     return digest(torch.cat(agent.cost.tried), *picked)

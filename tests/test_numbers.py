@@ -139,7 +139,7 @@ def test_what_stands_in_the_tables_is_right_and_used():
     assert not ({(page, n) for page, ns in worked.items() for n in ns} | supposed) - said, 'no longer on its page'
     for page, ns in worked.items():
         for n, how in ns.items():
-            got, want = eval(how), value(measured.match(n)['n'])
+            got, want = eval(how, globals() | dict(math=math)), value(measured.match(n)['n'])
             assert got is True or got == want, f'{page} says {n}, but {how} is {got}'
 
 # what is computed from the results

@@ -82,13 +82,13 @@ def door_middle(layout: Layout, like: torch.Tensor) -> torch.Tensor:
 # %% ../nbs/1_world/01_two_rooms.ipynb #a6f6c5f1
 class _Numbers(NamedTuple):
     "Constants of the kernel."
-    middle: torch.Tensor; reach: torch.Tensor; faces: torch.Tensor; half: torch.Tensor; opening: torch.Tensor; tiny: torch.Tensor
+    middle: torch.Tensor; reach: torch.Tensor; half: torch.Tensor; opening: torch.Tensor; tiny: torch.Tensor
 
 @lru_cache(maxsize=32)
 def _numbers(rooms, device, dtype):
     t = lambda v: torch.tensor(v, device=device, dtype=dtype)
-    return _Numbers(t((rooms.low + rooms.high)/2), t((rooms.high - rooms.low)/2), t([-rooms.half_wall, rooms.half_wall]),
-                    t(rooms.half_wall), t(rooms.door_space), t(1e-20))
+    return _Numbers(t((rooms.low + rooms.high)/2), t((rooms.high - rooms.low)/2), t(rooms.half_wall),
+                    t(rooms.door_space), t(1e-20))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #c5270e45
 def is_blocked(
@@ -100,12 +100,11 @@ def is_blocked(
     "Does the straight way from `position` to `position + action` touch a wall? (@eq-slab, @eq-blocked)"
     k, target = _numbers(rooms, position.device, position.dtype), position + action
     outside = (target - k.middle).abs_().amax(-1) >= k.reach
-    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)    # both ends, seen from the door
+    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)     # both ends, seen from the door
     touches = (torch.minimum(x0, x1) <= k.half) & (torch.maximum(x0, x1) >= -k.half)
-    faces = k.faces.view(2, *(1,)*x0.ndim)
-    t = (faces - x0).div_(action.select(-1, 0) + k.tiny).clamp_(0, 1)                # [2,B]
-    off = y0.lerp(y1, t).abs_().amax(0)                                              # the larger of two heights
-    return outside | (touches & (off >= k.opening))
+    slope, h = (y1 - y0)/(x1 - x0 + k.tiny), rooms.half_wall
+    heights = [(y + (x.clamp(-h, h) - x)*slope).abs() for x, y in ((x0, y0), (x1, y1))]
+    return outside | (touches & (torch.maximum(*heights) >= k.opening))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #cb27d6f5
 def _meetings(position, action, door, rooms):
@@ -134,7 +133,7 @@ def contact_point(
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #a5094013
 def _keep_free(position, side, layout, rooms, gap):
-    "Put positions at least `gap` clear of the border, and out of the inner wall on the side where they came from."
+    "Put positions at least `gap` clear of the border, and out of the inner wall on the given side of it."
     x, y = position.clamp(rooms.low + gap, rooms.high - gap).unbind(-1)
     reach, opening = rooms.half_wall + gap, rooms.door_space - gap
     in_slab, off = (x - layout.wall_x).abs() < reach, y - layout.door_y
@@ -148,7 +147,7 @@ def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     "Where the dot comes to rest after a contact: at the wall, thrown back a little."
     point, away = contact_point(position, action, door_middle(layout, position), rooms)
     z = torch.randn(point.shape, generator=generator, device=point.device)*noise
-    side = torch.where(position[..., 0] >= layout.wall_x, 1., -1.)
+    side = torch.where(point[..., 0] >= layout.wall_x, 1., -1.)
     return _keep_free(point + torch.where(away != 0, z.abs()*away, z), side, layout, rooms, gap)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #31da626e

@@ -35,7 +35,7 @@ def sample_tasks(
 ) -> Tasks:
     "Starts and goals in opposite rooms, in either direction."
     if n < 1: raise ValueError(f'n={n}, but there must be at least 1 task')
-    u = np.random.Generator(np.random.PCG64(seed)).random((n, 7))
+    u = (np.random.PCG64(seed).random_raw((n, 7)) >> 11)/2**53              # [n,7] from 0 to 1
     place = lambda pad, u: pad + np.floor(u*(rooms.img_size - 2*pad))
     wall = np.full(n, rooms.wall_x) if fixed else place(rooms.wall_padding, u[:, 0])
     door = np.full(n, rooms.door_y) if fixed else place(rooms.door_padding, u[:, 1])

@@ -314,7 +314,7 @@ def jepa_plan(
 # %% ../nbs/7_tools/23_commands.ipynb #49e3dfd6
 @command
 def jepa_reproduce(
-    list: bool = False,           # only show which rows are measured, and which are open
+    list: bool = False,           # only show which rows are measured, and which are stale or open
     only: str = '',               # rows whose name contains this, or matches a pattern such as '*random*'
     minutes: float = 1e6,         # stop before they have passed; started again, it goes on
     budget: str = 'laptop',       # or full: the published recipe, for a GPU
@@ -326,12 +326,12 @@ def jepa_reproduce(
 ):
     "Make the book's results, most valuable first. Example: jepa_reproduce --only fixed_wall --minutes 60 --final"
     with one_line_errors('jepa_reproduce'):
-        from jepa_tutorial.reproduce import load_results, matching, queue, table
+        from jepa_tutorial.reproduce import load_results, matching, queue, stale, table
         if not minutes > 0: raise ValueError(f'minutes={minutes:g} must be positive')
         rows = matching(queue(budget), only) if only else queue(budget)
         if not list: _reproduce(rows, Path(out), Path(runs), minutes, final, device or None, not json)
         results = {r: v for r, v in load_results(out, final, [budget]).items() if r in rows}
-        _say(json, dict(rows=[dict(r._asdict(), name=r.name, result=v) for r, v in results.items()]), table(results))
+        _say(json, dict(rows=[dict(r._asdict(), name=r.name, result=v, stale=stale(v) if v else []) for r, v in results.items()]), table(results))
 
 # %% ../nbs/7_tools/23_commands.ipynb #ef49ac3b
 def _reproduce(rows, out: Path, runs: Path, minutes: float, final: bool, device, show: bool):

@@ -4,13 +4,14 @@
 
 # %% ../nbs/6_results/21_sweeps.ipynb #37a8556a
 from __future__ import annotations
-import contextlib, csv, hashlib, itertools, json, os, re, signal, socket, subprocess, time
+import contextlib, csv, hashlib, io, itertools, json, os, re, signal, socket, subprocess, time
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
 from .core import CONFIGS, _keys, _nearest, _read, device as best_device, load_config
+from .checkpoints import _whole
 from .tracking import Track, train_tracked
 from .training import Learner, _check, _same_settings, _write_atomic, read_metrics, train_step
 
@@ -184,7 +185,7 @@ def _clear(path: Path):
         with contextlib.suppress(ImportError): import fcntl; fcntl.flock(guard, fcntl.LOCK_EX)
         try: who, age = json.loads(path.read_text() or '{}'), time.time() - path.stat().st_mtime
         except FileNotFoundError: return
-        if not who and age < 600: time.sleep(.1); return   # its holder is about to write its name
+        if not who and age < 10: time.sleep(.1); return   # its holder is about to write its name
         if who and not _was(who): raise ValueError(f"{path.parent} is in use by process {who['pid']} on {who['host']}; wait for it, or delete {path} if it is gone")
         path.unlink()
 
@@ -506,8 +507,9 @@ def _of_encoder(done: dict, encoder: str) -> dict:
 def write_csv(path: Path, rows: list[dict]):
     "Rows as a CSV file, with the keys of the first as its head."
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w', newline='', encoding='utf-8') as f:
-        w = csv.DictWriter(f, list(rows[0]), lineterminator='\n'); w.writeheader(); w.writerows(rows)
+    text = io.StringIO(newline='')
+    w = csv.DictWriter(text, list(rows[0]), lineterminator='\n'); w.writeheader(); w.writerows(rows)
+    _write_atomic(path, text.getvalue().encode())
 
 def read_csv(path: Path) -> list[dict]:
     "The rows of `tidy` from their file."
@@ -648,8 +650,9 @@ def _draw(to: Path, rows, summary):
     try: from jepa_tutorial.plotting import use_style
     except ImportError: return
     use_style()
-    draw_curves(rows).savefig(to/'curves.png')
-    if settings_of(summary): draw_marginals(summary).savefig(to/'marginals.png')
+    figures = dict(curves=draw_curves(rows)) | (dict(marginals=draw_marginals(summary)) if settings_of(summary) else {})
+    for name, fig in figures.items():
+        with _whole(to/f'{name}.png') as f: fig.savefig(f)
 
 # %% ../nbs/6_results/21_sweeps.ipynb #79384aad
 def cost_rows(

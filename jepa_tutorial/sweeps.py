@@ -175,7 +175,9 @@ def _take(path: Path) -> bool:
     "Create the lock, if there is none."
     try: f = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError: return False
-    os.write(f, json.dumps(_who()).encode()); os.close(f)
+    try: os.write(f, json.dumps(_who()).encode())
+    except OSError: path.unlink(); raise         # a full disk
+    finally: os.close(f)
     return True
 
 # %% ../nbs/6_results/21_sweeps.ipynb #a30e1b8d

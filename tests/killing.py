@@ -1,6 +1,6 @@
 """Experiments with forks of one process that has loaded everything: a fork is killed at some moment, interrupted, or finds the disk full.
 Run as a script, it reads a line for each experiment, its name and arguments as JSON, and answers with a line of what it found."""
-import builtins, contextlib, errno, hashlib, io, json, os, random, signal, statistics, sys, tempfile, time, traceback
+import builtins, contextlib, errno, hashlib, io, json, os, random, shutil, signal, statistics, sys, tempfile, time, traceback
 from functools import partial
 from pathlib import Path
 
@@ -90,8 +90,10 @@ def content(p: Path):
     return plain(torch.load(p, weights_only=True))
 
 def contents(folder: Path) -> dict:
-    "Every file below a folder with its content, but for locks and what submitit keeps."
-    files = [p for p in sorted(Path(folder).rglob('*')) if p.is_file() and p.name != '.lock' and p.suffix not in ('.lock', '.guard') and 'jobs' not in p.parts]
+    """Every file below a folder with its content, but for locks, for what submitit keeps,
+    and for what `jepa_reproduce` doesn't use: it doesn't go on with a run whose last epoch it has."""
+    unused = lambda p: 'jobs' in p.parts or p.name == '.lock' or p.suffix in ('.lock', '.guard') or p.parts[-3] == 'runs' and (p.stem == 'model' and 'refined' not in str(p) or p.stem == 'state')
+    files = [p for p in sorted(Path(folder).rglob('*')) if p.is_file() and not unused(p)]
     return {str(p.relative_to(folder)): content(p) for p in files}
 
 def differences(a: dict, b: dict) -> list: return sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
@@ -117,23 +119,24 @@ def reproduce(folder: Path):
     r.EPISODES, r.PLANNERS = dict(laptop=50), dict(fast=['plan_fast', 'num_samples=4', 'num_elites=2', 'horizon=3', 'execute=1', 'iterations=1', 'first_iterations=1'])
     cli.jepa_reproduce(out=str(folder/'results'), runs=str(folder/'runs'), device='cpu', json=True)
 
-def two_runs(folder: Path) -> Path:
-    "The file of a sweep."
-    file = folder/'two.yaml'
-    if not file.exists(): file.write_text(json.dumps(dict(name='two', base='quick', overrides=TINY, grid={'loss.omega': [0, 1]})))
-    return file
+SPECS = Path(tempfile.gettempdir())/f'jepa-{os.getpid()}'
+def spec(name, /, **settings) -> str:
+    "A file of settings (JSON is YAML too)."
+    SPECS.mkdir(exist_ok=True)
+    if not (path := SPECS/f'{name}.yaml').exists(): path.write_text(json.dumps(settings))
+    return str(path)
 
 def sweep(folder: Path):
     "Two runs, one after the other, and the report on them."
     from jepa_tutorial import cli
-    for _ in range(2): cli.jepa_sweep(str(two_runs(folder.parent)), out=str(folder), single='next', device='cpu', json=True)
+    two = spec('two', name='two', base='quick', overrides=TINY, grid={'loss.omega': [0, 1]})
+    for _ in range(2): cli.jepa_sweep(two, out=str(folder), single='next', device='cpu', json=True)
     cli.jepa_report(str(folder), last=1, json=True)
 
 def plan(folder: Path):
     from jepa_tutorial.cli import jepa_plan
-    file = folder.parent/'planner.yaml'
-    if not file.exists(): file.write_text(json.dumps(dict(base='plan_fast', num_samples=8, num_elites=2, horizon=4, execute=2, iterations=1, first_iterations=1)))
-    jepa_plan('quick', planner=str(file), episodes=3, steps=12, gif=True, out=str(folder), json=True)
+    small = spec('small', base='plan_fast', num_samples=8, num_elites=2, horizon=4, execute=2, iterations=1, first_iterations=1)
+    jepa_plan('quick', planner=small, episodes=3, steps=12, gif=True, out=str(folder), json=True)
 
 WORKS = dict(train=train, reproduce=reproduce, sweep=sweep, plan=plan)
 
@@ -168,10 +171,11 @@ def kills(name, folder, kills, seed=0):
 def full_disks(names, folder, full_disks):
     "The disk is full at some touch of it; then there is room again."
     found = dict(full_disks=0, wrong=[])
-    for name in names:
+    for i, name in enumerate(names):
+        if not (share := (full_disks + len(names) - 1 - i)//len(names)): break
         work, here = WORKS[name], Path(folder)/name
         here.mkdir(); expected, touches, _ = undisturbed(work, here/'undisturbed', full)
-        for at in spread(full_disks, len(touches)):
+        for at in spread(share, len(touches)):
             go = partial(work, here/f'{at}')
             code, said = fork(go, at=at, strike=full)
             lines = [l for l in said.splitlines() if l and l[0] != '{']      # a result that could still be printed
@@ -299,3 +303,4 @@ if __name__ == '__main__':
             except BaseException: print(json.dumps(dict(error=traceback.format_exc())), flush=True)
             finally: os._exit(0)
         ended(pid)
+    shutil.rmtree(SPECS, ignore_errors=True)

@@ -62,11 +62,11 @@ class Layout(NamedTuple):
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #b21f52ec
 def sample_layouts(
-    n: int,                            # how many
-    rooms: Rooms = Rooms(),            # lengths
-    fixed: bool = False,               # the same wall and door for all?
-    generator: torch.Generator = None, # source of chance
-    device=None,                       # where the result lives; default: where the generator is
+    n: int,                                   # how many
+    rooms: Rooms = Rooms(),                   # lengths
+    fixed: bool = False,                      # the same wall and door for all?
+    generator: torch.Generator | None = None, # source of chance
+    device=None,                              # where the result lives; default: where the generator is
 ) -> Layout:
     "Layouts drawn uniformly over all integer places of wall and door, or the fixed one `n` times."
     source = generator.device if generator is not None else device
@@ -75,20 +75,20 @@ def sample_layouts(
     return Layout(place(rooms.wall_padding), place(rooms.door_padding))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #13fef3d1
-def door_middle(layout, like):
+def door_middle(layout: Layout, like: torch.Tensor) -> torch.Tensor:
     "The middle of each door as [B,2], in the dtype and on the device of `like`."
     return torch.stack([layout.wall_x, layout.door_y], -1).to(like)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #a6f6c5f1
 class _Numbers(NamedTuple):
     "Constants of the kernel."
-    middle: torch.Tensor; reach: torch.Tensor; faces: torch.Tensor; half: torch.Tensor; opening: torch.Tensor; tiny: torch.Tensor
+    middle: torch.Tensor; reach: torch.Tensor; half: torch.Tensor; opening: torch.Tensor; tiny: torch.Tensor
 
 @lru_cache(maxsize=32)
 def _numbers(rooms, device, dtype):
     t = lambda v: torch.tensor(v, device=device, dtype=dtype)
-    return _Numbers(t((rooms.low + rooms.high)/2), t((rooms.high - rooms.low)/2), t([-rooms.half_wall, rooms.half_wall]),
-                    t(rooms.half_wall), t(rooms.door_space), t(1e-20))
+    return _Numbers(t((rooms.low + rooms.high)/2), t((rooms.high - rooms.low)/2), t(rooms.half_wall),
+                    t(rooms.door_space), t(1e-20))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #c5270e45
 def is_blocked(
@@ -100,12 +100,11 @@ def is_blocked(
     "Does the straight way from `position` to `position + action` touch a wall? (@eq-slab, @eq-blocked)"
     k, target = _numbers(rooms, position.device, position.dtype), position + action
     outside = (target - k.middle).abs_().amax(-1) >= k.reach
-    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)    # both ends, seen from the door
+    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)     # both ends, seen from the door
     touches = (torch.minimum(x0, x1) <= k.half) & (torch.maximum(x0, x1) >= -k.half)
-    faces = k.faces.view(2, *(1,)*x0.ndim)
-    t = (faces - x0).div_(action.select(-1, 0) + k.tiny).clamp_(0, 1)                # [2,B]
-    off = y0.lerp(y1, t).abs_().amax(0)                                              # the larger of two heights
-    return outside | (touches & (off >= k.opening))
+    slope, h = (y1 - y0)/(x1 - x0 + k.tiny), rooms.half_wall
+    heights = [(y + (x.clamp(-h, h) - x)*slope).abs() for x, y in ((x0, y0), (x1, y1))]
+    return outside | (touches & (torch.maximum(*heights) >= k.opening))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #cb27d6f5
 def _meetings(position, action, door, rooms):
@@ -134,7 +133,7 @@ def contact_point(
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #a5094013
 def _keep_free(position, side, layout, rooms, gap):
-    "Put positions at least `gap` clear of the border, and out of the inner wall on the side where they came from."
+    "Put positions at least `gap` clear of the border, and out of the inner wall on the given side of it."
     x, y = position.clamp(rooms.low + gap, rooms.high - gap).unbind(-1)
     reach, opening = rooms.half_wall + gap, rooms.door_space - gap
     in_slab, off = (x - layout.wall_x).abs() < reach, y - layout.door_y
@@ -148,11 +147,11 @@ def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     "Where the dot comes to rest after a contact: at the wall, thrown back a little."
     point, away = contact_point(position, action, door_middle(layout, position), rooms)
     z = torch.randn(point.shape, generator=generator, device=point.device)*noise
-    side = torch.where(position[..., 0] >= layout.wall_x, 1., -1.)
+    side = torch.where(point[..., 0] >= layout.wall_x, 1., -1.)
     return _keep_free(point + torch.where(away != 0, z.abs()*away, z), side, layout, rooms, gap)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #31da626e
-def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):
+def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):   # all as `move` takes them
     "`move` without a look at its input: the kernel of inner loops."
     stopped = is_blocked(position, action, door_middle(layout, position), rooms)[..., None]
     rest = position if contact == 'stop' else _bounce(position, action, layout, rooms, generator)
@@ -175,13 +174,13 @@ def _check_layout(layout, shape):
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #d47a3abb
 def move(
-    position: torch.Tensor,            # [B,2] where the dots are
-    action: torch.Tensor,              # [B,2] where they want to go: any finite vector
-    layout: Layout,                    # wall and door of each room
-    rooms: Rooms = Rooms(),            # lengths
-    contact: str = 'stop',             # 'stop': a blocked dot stays; 'bounce': it rests near the contact
-    generator: torch.Generator = None, # chance for 'bounce'
-) -> torch.Tensor:                     # [B,2] where the dots are afterwards
+    position: torch.Tensor,                   # [B,2] where the dots are
+    action: torch.Tensor,                     # [B,2] where they want to go: any finite vector
+    layout: Layout,                           # wall and door of each room
+    rooms: Rooms = Rooms(),                   # lengths
+    contact: str = 'stop',                    # 'stop': a blocked dot stays; 'bounce': it rests near the contact
+    generator: torch.Generator | None = None, # chance for 'bounce'
+) -> torch.Tensor:                            # [B,2] where the dots are afterwards
     "One step of the world; a `ValueError` for anything that is not a position or an action."
     _check_vectors('position', position); _check_vectors('action', action, like=position)
     _check_layout(layout, position.shape[:-1])
@@ -196,11 +195,11 @@ def _rand(k, layout, generator):
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #150e780e
 def sample_free(
-    layout: Layout,                    # [B]
-    rooms: Rooms = Rooms(),            # lengths
-    margin: float = .5,                # distance to every wall
-    generator: torch.Generator = None, # source of chance
-) -> torch.Tensor:                     # [B,2]
+    layout: Layout,                           # [B]
+    rooms: Rooms = Rooms(),                   # lengths
+    margin: float = .5,                       # distance to every wall
+    generator: torch.Generator | None = None, # source of chance
+) -> torch.Tensor:                            # [B,2]
     "Places uniform over the floor: both rooms and the doorway."
     low, high, reach, opening = rooms.low + margin, rooms.high - margin, rooms.half_wall + margin, rooms.door_space - margin
     left, right = layout.wall_x - reach - low, high - layout.wall_x - reach          # widths of the two rooms
@@ -212,11 +211,11 @@ def sample_free(
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #4fee2c3c
 def sample_start_goal(
-    layout: Layout,                      # [B]
-    rooms: Rooms = Rooms(),              # lengths
-    generator: torch.Generator = None,   # source of chance
-    margin: float = None,                # distance to every wall; default: twice the dot's width
-) -> tuple[torch.Tensor, torch.Tensor]:  # start [B,2], goal [B,2]
+    layout: Layout,                            # [B]
+    rooms: Rooms = Rooms(),                    # lengths
+    generator: torch.Generator | None = None,  # source of chance
+    margin: float | None = None,               # distance to every wall; default: twice the dot's width
+) -> tuple[torch.Tensor, torch.Tensor]:        # start [B,2], goal [B,2]
     "A start in one room, chosen by a coin, and a goal in the other."
     m = 2*rooms.dot_std if margin is None else margin
     low, high, reach = rooms.low + m, rooms.high - m, rooms.half_wall + m
@@ -257,11 +256,11 @@ def paint_dots(
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #d464588a
 def render(
-    position: torch.Tensor,       # [...,2] dots, in the layout's room or rooms
-    layout: Layout,               # one room for all, or one for each of position's first dimensions
-    rooms: Rooms = Rooms(),       # lengths
-    walls: torch.Tensor = None,   # the layout's `draw_walls`, if you have it already
-) -> torch.Tensor:                # uint8 [...,2,H,W]: the dot, the walls
+    position: torch.Tensor,              # [...,2] dots, in the layout's room or rooms
+    layout: Layout,                      # one room for all, or one for each of position's first dimensions
+    rooms: Rooms = Rooms(),              # lengths
+    walls: torch.Tensor | None = None,   # the layout's `draw_walls`, if you have it already
+) -> torch.Tensor:                       # uint8 [...,2,H,W]: the dot, the walls
     "Pictures of rooms with their dots."
     shape, side = position.shape[:-1], rooms.img_size
     if walls is None: walls = draw_walls(layout, rooms)
@@ -289,7 +288,7 @@ def _spaces(rooms): return Box(0, 255, (2, rooms.img_size, rooms.img_size), np.u
 def _picture(obs, goal):
     "uint8 [H,W,3] for `render_mode='rgb_array'`: walls, then the goal, then the dot."
     layers, out = np.stack([obs[1], goal[0], obs[0]])[..., None].astype(np.float32)/255, np.full((*obs.shape[1:], 3), 255., np.float32)
-    for layer, colour in zip(layers, ((60, 60, 60), (213, 94, 0), (0, 114, 178))): out += layer*(np.float32(colour) - out)
+    for layer, colour in zip(layers, ((60, 60, 60), (213, 94, 0), (0, 114, 178))): out += layer*(np.asarray(colour, np.float32) - out)
     return out.round().astype(np.uint8)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #91222b7a
@@ -335,7 +334,7 @@ class TwoRoomsEnv(gymnasium.Env):
     def __init__(self,
         rooms: Rooms = Rooms(), fixed: bool = False,               # lengths; the same wall and door in every episode?
         contact: str = 'stop', max_steps: int = MAX_STEPS,         # or 'bounce'; truncated after so many
-        terminate_on_success: bool = False, render_mode: str = None,  # end the episode at the goal? or 'rgb_array'
+        terminate_on_success: bool = False, render_mode: str | None = None,  # end the episode at the goal? or 'rgb_array'
     ):
         self.rooms, self.fixed, self.contact, self.max_steps = rooms, fixed, contact, max_steps
         self.terminate_on_success, self.render_mode = terminate_on_success, render_mode
@@ -350,7 +349,7 @@ class TwoRoomsEnv(gymnasium.Env):
 def _see(self:TwoRoomsEnv, position): return render(position, self.layout, self.rooms, self.walls)[0].numpy()
 
 @patch
-def _observe(self:TwoRoomsEnv):
+def _observe(self:TwoRoomsEnv) -> tuple[np.ndarray, dict]:
     info = dict(position=self.position[0].numpy(), goal=self.goal[0].numpy(), goal_image=self.goal_image)
     return self._see(self.position), {k: v.copy() for k, v in info.items()} | dict(distance=float((self.position - self.goal).norm()))
 

@@ -8,6 +8,7 @@ __all__ = ['dream', 'noise_like', 'Unroll', 'unroll_eval', 'unroll_frames', 'cro
 # %% ../nbs/4_training/14_unrolling.ipynb #1f88c97b
 import numpy as np, torch, torch.nn as nn
 from typing import NamedTuple
+from .jepa import JEPA
 from .probing import decode, embed
 from .trajectories import Clip
 from .two_rooms import Layout, Rooms, render
@@ -15,7 +16,7 @@ from .two_rooms import Layout, Rooms, render
 # %% ../nbs/4_training/14_unrolling.ipynb #5fc5d252
 @torch.no_grad()
 def dream(
-    jepa: nn.Module,
+    jepa: JEPA,
     z0: torch.Tensor,       # [B,D] embedding of the first frame
     actions: torch.Tensor,  # [B,T,A]
 ) -> torch.Tensor:          # [B,T+1,D], the first frame included
@@ -45,7 +46,7 @@ class Unroll(NamedTuple):
 # %% ../nbs/4_training/14_unrolling.ipynb #fe09aa90
 @torch.no_grad()
 def unroll_eval(
-    jepa: nn.Module, probe: nn.Module,
+    jepa: JEPA, probe: nn.Module,
     clips: Clip,                               # T+1 frames and at least T actions per clip
     generator: torch.Generator | None = None,  # draws the random actions
     sigma: float = 1.,                         # their standard deviation, in pixels

@@ -36,13 +36,13 @@ def build_planner(
     cfg,       # settings: `planner`, which is 'cem' or 'mppi', and fields of its class
 ) -> CEM:
     "A planner as a configuration describes it; what it leaves out keeps its default."
-    cfg = {k: _plain(v) for k, v in dict(cfg).items()}
-    kind = PLANNERS.get(name := cfg.pop('planner', 'mppi'))
+    own: dict = {k: _plain(v) for k, v in dict(cfg).items()}
+    kind = PLANNERS.get(name := own.pop('planner', 'mppi'))
     if kind is None: raise ValueError(f"planner='{name}' must be one of {', '.join(PLANNERS)}")
     known = {f.name for f in fields(kind)}
-    for k in cfg:
+    for k in own:
         if k not in known: raise ValueError(f"unknown setting '{k}' for planner '{name}'; known: {', '.join(sorted(known))}")
-    return kind(**cfg)
+    return kind(**own)
 
 # %% ../../nbs/5_planning/17_mppi.ipynb #3a8ace74
 def _plain(v):

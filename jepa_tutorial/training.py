@@ -320,7 +320,7 @@ def _steps(learner: Learner, show: bool):
             left = range(learner.step % o.epoch_steps, o.epoch_steps)
             for _ in (progress_bar(left, parent=bar) if show else left): yield bar
     except BaseException:
-        for b in (getattr(bar, 'child', None), bar.main_bar) if show else (): b and b.on_interrupt()
+        for b in [getattr(bar, k) for k in ('child', 'main_bar') if hasattr(bar, k)]: b.on_interrupt()
         raise
 
 # %% ../nbs/4_training/13_training.ipynb #66ba9639

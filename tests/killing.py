@@ -1,6 +1,6 @@
 """Experiments with forks of one process that has loaded everything: a fork is killed at some moment, interrupted, or finds the disk full.
 Run as a script, it reads a line for each experiment, its name and arguments as JSON, and answers with a line of what it found."""
-import builtins, contextlib, errno, hashlib, io, json, os, random, shutil, signal, statistics, sys, tempfile, time, traceback
+import builtins, contextlib, errno, hashlib, importlib, io, json, os, random, shutil, signal, statistics, sys, tempfile, time, traceback
 from functools import partial
 from pathlib import Path
 
@@ -293,8 +293,8 @@ def memory(folder, steps, episodes):
 if __name__ == '__main__':
     import torch
     torch.set_num_threads(1)
-    from jepa_tutorial import bench, cli, plotting, reproduce as _, sweeps, tracking, unrolling
-    import matplotlib.figure
+    for m in ('cli', 'plotting', 'reproduce', 'sweeps', 'unrolling'): importlib.import_module(f'jepa_tutorial.{m}')
+    importlib.import_module('matplotlib.figure')
     with tempfile.TemporaryDirectory() as d: undisturbed(train, Path(d))       # all that is imported late
     for line in sys.stdin:
         name, args = json.loads(line)

@@ -92,7 +92,7 @@ def content(p: Path):
 def contents(folder: Path) -> dict:
     """Every file below a folder with its content, but for locks, for what submitit keeps,
     and for what `jepa_reproduce` doesn't use: it doesn't go on with a run whose last epoch it has."""
-    unused = lambda p: 'jobs' in p.parts or p.name == '.lock' or p.suffix in ('.lock', '.guard') or p.parts[-3] == 'runs' and (p.stem == 'model' and 'refined' not in str(p) or p.stem == 'state')
+    unused = lambda p: 'jobs' in p.parts or p.name == '.lock' or p.suffix in ('.lock', '.guard') or p.parts[-3] == 'runs' and 'refined' not in p.parts[-2] and p.name.lstrip('.').split('.')[0] in ('model', 'state')
     files = [p for p in sorted(Path(folder).rglob('*')) if p.is_file() and not unused(p)]
     return {str(p.relative_to(folder)): content(p) for p in files}
 

@@ -11,7 +11,7 @@ import contextlib, errno, sys
 from collections.abc import Callable
 from functools import partial, wraps
 from inspect import signature
-from json import dumps, loads
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser
@@ -74,6 +74,12 @@ def _load(run: str):
     if path.exists() or path.suffix or len(path.parts) > 1: return load_trained(path)
     try: return load_pretrained(run)
     except ValueError as e: raise ValueError(f"'{run}' is neither a run folder nor a shipped model: {e}") from None
+
+# %% ../nbs/7_tools/23_commands.ipynb #a10220ed
+def _fixed_wall(card: dict) -> bool:
+    "Was the model trained in one room?"
+    try: return bool(card['config']['data']['fixed_wall'])
+    except (KeyError, TypeError): raise ValueError("the model's card doesn't say whether its wall was fixed (config.data.fixed_wall); take a model that jepa_train made") from None
 
 # %% ../nbs/7_tools/23_commands.ipynb #2fb97be7
 def _can_draw() -> bool:
@@ -154,7 +160,8 @@ def jepa_train(
     with one_line_errors('jepa_train'):
         from jepa_tutorial.core import load_config
         from jepa_tutorial.tracking import Track, track_to, train_tracked
-        cfg = load_config(preset, *overrides)
+        from jepa_tutorial.training import _check
+        _check(cfg := load_config(preset, *overrides))
         folder = Path(out or f'runs/{cfg.name}')
         go = partial(train_tracked, cfg, folder, evaluations(cfg), Track(track_to(track)), progress=not json)
         run = go(device=device or None) if not _several() else _share(go, cfg, folder, device or None)
@@ -192,7 +199,7 @@ def _dream(model, clips: int, seed: int):
     from jepa_tutorial.trajectories import TrajectoryConfig, sample_clips
     from jepa_tutorial.unrolling import unroll_eval
     dev = next(model.jepa.parameters()).device
-    cfg = TrajectoryConfig(clip=91, fixed_wall=model.card['config']['data']['fixed_wall'])
+    cfg = TrajectoryConfig(clip=91, fixed_wall=_fixed_wall(model.card))
     return unroll_eval(model.jepa, model.probe, sample_clips(clips, cfg, rng(seed, dev), dev), rng(seed + 1, dev))
 
 # %% ../nbs/7_tools/23_commands.ipynb #f5a3aac0
@@ -309,7 +316,7 @@ def jepa_plan(
         for name, v in dict(episodes=episodes, steps=steps).items():
             if v < 1: raise ValueError(f'{name}={v} must be at least 1')
         search, model, folder = _planner(planner, cost), _load(run), _out(run, out)
-        todo = _tasks(tasks, episodes, model.card['config']['data']['fixed_wall'], seed)
+        todo = _tasks(tasks, episodes, _fixed_wall(model.card), seed)
         agent = _act(model.jepa, todo, search, steps, contact, seed, show=not json)
         numbers = dict(run=str(run), planner=planner, episodes=episodes, tasks=tasks or f'seed {seed}', steps=steps, contact=contact, seed=seed,
                        results=[_row(planner, agent), *_baselines(todo, steps, contact, seed)])
@@ -361,7 +368,7 @@ def jepa_bench(
     "Measure plain against fast code on this machine. Example: jepa_bench --only data,plan"
     with one_line_errors('jepa_bench'):
         from jepa_tutorial.bench import CASES, report_table
-        names, old = only.split(',') if only else [*CASES], loads(Path(baseline).read_text()) if baseline else None
+        names, old = only.split(',') if only else [*CASES], _earlier(baseline) if baseline else None
         if wrong := [n for n in names if n not in CASES]: raise ValueError(f"no case '{wrong[0]}'; there are {', '.join(CASES)}")
         if repeats < 1: raise ValueError(f'repeats={repeats} must be at least 1')
         r, path = _bench(names, repeats, device, out)
@@ -377,6 +384,14 @@ def _bench(names, repeats: int, device: str, out: str):
     dev = torch.device(device or best())
     r = report(dev, names, repeats, say=lambda c: print(f"  {c['name']}: {c['times']:.1f} times faster", file=sys.stderr, flush=True))
     return r, Path(out or f'nbs/results/bench-{dev.type}.json')
+
+def _earlier(path: str) -> dict:
+    "The report of an earlier run."
+    from jepa_tutorial.core import _bytes, _json, _reading
+    with _reading(path, 'give a file that jepa_bench wrote'):
+        old = _json(_bytes(path))
+        if not all(isinstance(c['case'], str) and c['fast'] > 0 for c in old['cases']): raise ValueError('it names no cases and rates')
+        return old
 
 # %% ../nbs/7_tools/23_commands.ipynb #d3fd8515
 @command

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
 from .checkpoints import load_trained, save_trained
-from .core import PACKAGE, load_config, rng
+from .core import PACKAGE, _bytes, _json, _reading, load_config, rng
 from .planning.episodes import Episodes, Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 from .planning.mppi import load_planner
 from .refining import refine
@@ -35,6 +35,19 @@ def save_tasks(name: str, n: int = 1000):
     TASKS.mkdir(exist_ok=True)
     np.savez_compressed(TASKS/f'{name}.npz', wall_x=t.layout.wall_x, door_y=t.layout.door_y, start=t.start, goal=t.goal)
 
+# %% ../nbs/7_tools/24_reproduce.ipynb #9ae769ff
+def _arrays(path: Path) -> dict:
+    "The arrays of a task set: numbers of the right kinds and shapes, and never objects, which could run code."
+    with _reading(path, 'install the package again'), open(path, 'rb') as file:
+        if file.read(4) != b'PK\x03\x04': raise ValueError('it is not an archive of arrays')
+        file.seek(0); f = np.load(file, allow_pickle=False)
+        if sum(part.file_size for part in f.zip.infolist()) > 2**24: raise ValueError('it unpacks to more than 16 MB')
+        d = {k: torch.from_numpy(f[k]) for k in ('wall_x', 'door_y', 'start', 'goal')}
+        for k, v in d.items():
+            shape, dtype = ((len(d['start']), 2), torch.float32) if k in ('start', 'goal') else ((len(d['start']),), torch.int64)
+            if tuple(v.shape) != shape or v.dtype != dtype or not v.isfinite().all(): raise ValueError(f"'{k}' is not {dtype} of shape {list(shape)}, finite")
+        return d
+
 # %% ../nbs/7_tools/24_reproduce.ipynb #567e2017
 def load_tasks(
     name: str,              # 'fixed_wall_v1' or 'random_wall_v1'
@@ -42,7 +55,7 @@ def load_tasks(
 ) -> Tasks:
     "A held-out task set."
     if name not in HELD_OUT: raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
-    with np.load(TASKS/f'{name}.npz') as f: d = {k: torch.from_numpy(f[k]) for k in f.files}
+    d = _arrays(TASKS/f'{name}.npz')
     if n is not None and not 1 <= n <= len(d['start']): raise ValueError(f"n={n}, but '{name}' has 1 to {len(d['start'])} tasks")
     return Tasks(Layout(d['wall_x'][:n], d['door_y'][:n]), d['start'][:n], d['goal'][:n])
 
@@ -135,8 +148,9 @@ def shipped(cfg: DictConfig, refined: bool = False) -> Path | None:
     "Weights of this package that were trained with these settings, and refined or not, if there are any."
     key = lambda c: {k: c[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
     cards = sorted((PACKAGE/'weights').glob('*.json'))
-    fits = lambda card: key(card['config']) == key(OmegaConf.to_container(cfg)) and ('refined' in card) == refined
-    return next((c.with_suffix('') for c in cards if fits(json.loads(c.read_text()))), None)
+    def fits(path):
+        with _reading(path, 'install the package again'): card = _json(_bytes(path)); return key(card['config']) == key(OmegaConf.to_container(cfg)) and ('refined' in card) == refined
+    return next((c.with_suffix('') for c in cards if fits(c)), None)
 
 def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
@@ -170,7 +184,7 @@ def outcomes(episodes: Episodes, tasks: Tasks) -> list[list]:
 def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int = 20):
     "Run `act(tasks, piece number)` on pieces of `tasks`; what `log` holds already isn't run again."
     log.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(l) for l in log.read_text().splitlines()] if log.exists() else []
+    done = _pieces(log) if log.exists() else []
     for i in range(len(done), -(-len(tasks.start)//piece)):
         check()
         part = Tasks(Layout(*(v[i*piece:(i+1)*piece] for v in tasks.layout)), *(v[i*piece:(i+1)*piece] for v in tasks[1:]))
@@ -178,6 +192,15 @@ def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int
         done.append(dict(seconds=episodes.seconds, outcomes=outcomes(episodes, part)))
         _write_atomic(log, ''.join(json.dumps(d) + '\n' for d in done).encode())
     return [o for d in done for o in d['outcomes']], sum(d['seconds'] for d in done)
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #5ee4823d
+def _pieces(log: Path) -> list[dict]:
+    "The pieces that `evaluate` has written."
+    with _reading(log, 'delete it, and its episodes are run again'):
+        done = [_json(line) for line in _bytes(log).splitlines()]
+        fine = all(d['seconds'] >= 0 and all(0 <= near <= end and type(step) is int for end, near, step in d['outcomes']) for d in done)
+        if not fine: raise ValueError('its outcomes are not distances and steps')
+        return done
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #9fdc1f1a
 def summary(outcomes: list, seconds: float) -> dict:
@@ -238,8 +261,17 @@ def load_results(
     budgets=('laptop', 'full'),
 ) -> dict:                # Row -> its result, or None while it is open
     "Every row of the queues with what is known of it."
-    read = lambda p: json.loads(p.read_text()) if p.exists() else None
-    return {r: read(result_path(r, out, final)) for b in budgets for r in queue(b)}
+    return {r: _result(path, r) if (path := result_path(r, out, final)).exists() else None for b in budgets for r in queue(b)}
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #16b623cb
+def _result(path: Path, row: Row) -> dict:
+    "The result of `row`, as `make_row` wrote it."
+    with _reading(path, 'delete it, and jepa_reproduce measures the row again'):
+        r = _json(_bytes(path))
+        if wrong := [k for k, v in row._asdict().items() if r.get(k, v) != v]: raise ValueError(f'it is the result of another row: {wrong[0]} is {r[wrong[0]]}')
+        fine = all(0 <= r[k] <= 1 for k in ('success', 'low', 'high')) and 0 <= r['seconds_per_episode'] and 0 <= (r['steps_to_reach'] or 0)
+        if not fine: raise ValueError('its numbers are no rates and times')
+        return r
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #8a351c61
 def table(results: dict) -> str:

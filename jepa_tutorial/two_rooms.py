@@ -151,7 +151,7 @@ def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     return _keep_free(point + torch.where(away != 0, z.abs()*away, z), side, layout, rooms, gap)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #31da626e
-def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):   # all as `move` takes them
+def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):   # all as move takes them
     "`move` without a look at its input: the kernel of inner loops."
     stopped = is_blocked(position, action, door_middle(layout, position), rooms)[..., None]
     rest = position if contact == 'stop' else _bounce(position, action, layout, rooms, generator)
@@ -259,7 +259,7 @@ def render(
     position: torch.Tensor,              # [...,2] dots, in the layout's room or rooms
     layout: Layout,                      # one room for all, or one for each of position's first dimensions
     rooms: Rooms = Rooms(),              # lengths
-    walls: torch.Tensor | None = None,   # the layout's `draw_walls`, if you have it already
+    walls: torch.Tensor | None = None,   # the layout's draw_walls, if you have it already
 ) -> torch.Tensor:                       # uint8 [...,2,H,W]: the dot, the walls
     "Pictures of rooms with their dots."
     shape, side = position.shape[:-1], rooms.img_size

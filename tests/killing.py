@@ -74,7 +74,7 @@ def fork(work, at=0, strike=die, after=None, sig=signal.SIGKILL):
 
 # what is compared
 
-TIMES = {'seconds', 'data_seconds', 'train_seconds', 'seconds_per_episode', 'date', 'commit', 'updated', 'pid', 'born', 'run', 'folder'}
+TIMES = {'seconds', 'data_seconds', 'train_seconds', 'seconds_per_episode', 'date', 'commit', 'fingerprint', 'updated', 'pid', 'born', 'run', 'folder'}
 
 def timeless(x):
     "Without what no two runs share: times, processes, places."

@@ -67,7 +67,7 @@ def run_policy(
     policy: Callable,                          # (position [E,2], tasks, steps left, generator, rooms) -> the next k actions [E,k,2]
     tasks: Tasks,
     steps: int = MAX_STEPS,                    # S
-    contact: str = 'stop',                     # what walls do, see `move`
+    contact: str = 'stop',                     # what walls do, see move
     generator: torch.Generator | None = None,  # chance for the policy and for 'bounce'; None: seed 0
     rooms: Rooms = Rooms(),
     progress: Callable | None = None,          # called with (steps done, steps) after each

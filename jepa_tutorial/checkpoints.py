@@ -6,7 +6,7 @@
 __all__ = ['WEIGHTS', 'Trained', 'save_trained', 'load_trained', 'load_pretrained', 'card_table']
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #17e89e69
-import hashlib, json, math, os, struct
+import contextlib, hashlib, io, json, math, os, struct
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -33,16 +33,32 @@ def _state(trained: Trained) -> dict:
     return {k: v.detach().cpu().contiguous().clone() for k, v in _named(trained).items()}
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #ca2c3398
+@contextlib.contextmanager
+def _naming(folder: Path):
+    "Let an error of the disk that names no file name the folder."
+    try: yield
+    except OSError as e:
+        if e.filename or not e.errno: raise
+        raise OSError(e.errno, e.strerror, str(folder)) from None
+
 def _write(files: dict):
     "Write `{path: bytes}`: first all of it under temporary names in the same folder, then each file takes its name in one step."
     parts = {p: p.with_name(f'.{p.name}.tmp') for p in files}
     try:
         for p, data in files.items():
-            with open(parts[p], 'wb') as f: f.write(data); f.flush(); os.fsync(f.fileno())
+            with _naming(p.parent), open(parts[p], 'wb') as f: f.write(data); f.flush(); os.fsync(f.fileno())
         for p, part in parts.items(): os.replace(part, p)
     except BaseException:
         for part in parts.values(): part.unlink(missing_ok=True)
         raise
+
+# %% ../nbs/4_training/12_checkpoints.ipynb #64b13d81
+@contextlib.contextmanager
+def _whole(path: Path):
+    "A file in memory that becomes the file `path`, in one piece, when it is complete."
+    f = io.BytesIO()
+    yield f
+    _write({path: f.getvalue()})
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #fde2c297
 def _plain(x):
@@ -114,7 +130,7 @@ def save_trained(
     card['weights'] = dict(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), dtype='float16' if half else 'float32')
     card['fingerprint'] = _fingerprint(card)
     weights.parent.mkdir(parents=True, exist_ok=True)
-    _write({weights: data, card_file: (json.dumps(card, indent=1) + '\n').encode()})
+    _write({card_file: (json.dumps(card, indent=1) + '\n').encode(), weights: data})
     return weights
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #c2972027

@@ -21,8 +21,9 @@ except ImportError: Param = lambda help, type, **kw: Annotated[type, dict(kw, he
 # %% ../nbs/7_tools/23_commands.ipynb #1e3badf1
 def _remedy(e: Exception) -> str:
     "What to do about a disk that doesn't take any more."
-    out = '; choose another folder with --out'
-    return {errno.ENOSPC: '; make room and start again, a run goes on from its last state', errno.EROFS: out, errno.EACCES: out}.get(getattr(e, 'errno', 0), '')
+    full, shut = ('ENOSPC', 'EDQUOT', 'EFBIG'), ('EROFS', 'EACCES', 'ENOTDIR', 'EEXIST')
+    what = errno.errorcode.get(getattr(e, 'errno', 0))
+    return '; make room and start again, a run goes on from its last state' if what in full else '; choose another folder with --out' if what in shut else ''
 
 # %% ../nbs/7_tools/23_commands.ipynb #2dd9d961
 @contextlib.contextmanager
@@ -55,6 +56,12 @@ def _say(as_json: bool, numbers: dict, text: str):
     "Print the result, for a program or for a person."
     print(dumps(numbers) if as_json else text)
 
+def _keep(path: Path, numbers: dict):
+    "Write the result to a file; it is written as a whole or not at all."
+    from jepa_tutorial.checkpoints import _write
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write({path: (dumps(numbers, indent=1) + '\n').encode()})
+
 def _out(run: str, out: str) -> Path:
     "Where a command leaves its files: `--out`, else the run's folder, else runs/<name of the shipped model>."
     return Path(out) if out else Path(run) if Path(run).is_dir() else Path('runs')/Path(run).stem
@@ -83,11 +90,12 @@ def _can_draw() -> bool:
 def _figure(path: Path, **kwargs):
     "A figure that ends up in `path`."
     from matplotlib.figure import Figure
+    from jepa_tutorial.checkpoints import _whole
     from jepa_tutorial.plotting import use_style
     use_style()
     fig = Figure(layout='constrained', **kwargs)
     yield fig
-    fig.savefig(path)
+    with _whole(path) as f: fig.savefig(f)
 
 # %% ../nbs/7_tools/23_commands.ipynb #96f4a27a
 def _measure_dream(cfg):
@@ -176,10 +184,11 @@ def _share(go, cfg, folder: Path, device):
 # %% ../nbs/7_tools/23_commands.ipynb #209a522a
 def _draw_unroll(u, folder: Path):
     "The film of the four columns, and the curve of the error."
-    from jepa_tutorial.plotting import save_gif
+    from jepa_tutorial.checkpoints import _write
+    from jepa_tutorial.plotting import _gif
     from jepa_tutorial.unrolling import unroll_frames
     folder.mkdir(parents=True, exist_ok=True)
-    save_gif(unroll_frames(u), folder/'unroll.gif', scale=1)
+    _write({folder/'unroll.gif': _gif(unroll_frames(u), 10, 1)})
     with _figure(folder/'unroll.png', figsize=(5, 2.6)) as fig:
         fig.subplots().plot(u.error.tolist()); fig.axes[0].set(xlabel='imagined steps', ylabel='error in pixels', ylim=(0, None))
 
@@ -207,8 +216,8 @@ def jepa_unroll(
         if clips < 1: raise ValueError(f'clips={clips} must be at least 1')
         u = _dream(_load(run), clips, seed)
         error = u.error.tolist()
-        if _can_draw(): _draw_unroll(u, _out(run, out))
         _say(json, dict(error=error), 'imagined steps   error in pixels\n' + '\n'.join(f'{k:14}   {error[k]:.2f}' for k in (0, 8, 30, 60, 90)))
+        if _can_draw(): _draw_unroll(u, _out(run, out))
 
 # %% ../nbs/7_tools/23_commands.ipynb #00c88dcc
 _PLANNERS = dict(fast='plan_fast', published='plan_published', cem='plan_cem', mppi='plan_mppi')
@@ -250,21 +259,26 @@ def _act(jepa, tasks, search, steps: int, contact: str, seed: int, show: bool):
     from jepa_tutorial.planning.episodes import run_episodes
     bar = iter(progress_bar(range(steps)) if show else ())
     tick = (lambda done, of: next(bar, None)) if show else None
-    episodes = run_episodes(jepa, tasks, search, steps, contact, rng(seed, next(jepa.parameters()).device), progress=tick)
-    if show: next(bar, None); print()      # close the bar
-    return episodes
+    try:
+        episodes = run_episodes(jepa, tasks, search, steps, contact, rng(seed, next(jepa.parameters()).device), progress=tick)
+        if show: next(bar, None)           # the last step
+        return episodes
+    finally:
+        if show: print()                   # ends the line of the bar
 
 # %% ../nbs/7_tools/23_commands.ipynb #05416b87
 def _draw_episode(tasks, episodes, i: int, folder: Path):
     "The film of episode `i`, and the picture of its task."
-    from jepa_tutorial.plotting import episode_frames, save_gif
+    from jepa_tutorial.checkpoints import _write
+    from jepa_tutorial.plotting import _gif, episode_frames
     from jepa_tutorial.two_rooms import Layout, Rooms, render
     one = Layout(*(v[i:i+1].cpu() for v in tasks.layout))
     path, goal = episodes.position[i].cpu(), tasks.goal[i].cpu()
     away = (path - goal).norm(dim=-1) >= 4.5
     last = min(len(path), int(away.nonzero().max()) + 12) if away.any() else 2
     many = Layout(*(v.expand(last) for v in one))
-    save_gif(episode_frames(render(path[:last], many, Rooms()), render(goal[None], one, Rooms())[0]), folder/'episode.gif', fps=12)
+    frames = episode_frames(render(path[:last], many, Rooms()), render(goal[None], one, Rooms())[0])
+    _write({folder/'episode.gif': _gif(frames, 12, 3)})
     _draw_task(one, tasks.start[i].cpu(), goal, folder/'task.png')
 
 # %% ../nbs/7_tools/23_commands.ipynb #1f497de9
@@ -306,10 +320,9 @@ def jepa_plan(
         agent = _act(model.jepa, todo, search, steps, contact, seed, show=not json)
         numbers = dict(run=str(run), planner=planner, episodes=episodes, tasks=tasks or f'seed {seed}', steps=steps, contact=contact, seed=seed,
                        results=[_row(planner, agent), *_baselines(todo, steps, contact, seed)])
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder/'plan.json').write_text(dumps(numbers, indent=1) + '\n')
-        if gif: _draw_episode(todo, agent, int(agent.success.int().argmax()), folder)
         _say(json, numbers, _table(numbers['results']))
+        _keep(folder/'plan.json', numbers)
+        if gif: _draw_episode(todo, agent, int(agent.success.int().argmax()), folder)
 
 # %% ../nbs/7_tools/23_commands.ipynb #49e3dfd6
 @command
@@ -360,18 +373,17 @@ def jepa_bench(
         if repeats < 1: raise ValueError(f'repeats={repeats} must be at least 1')
         r, path = _bench(names, repeats, device, out)
         _say(json, r, report_table(r, old) + f'\n{path}')
+        _keep(path, r)
 
 # %% ../nbs/7_tools/23_commands.ipynb #67a636f5
 def _bench(names, repeats: int, device: str, out: str):
-    "The report, and where it was written."
+    "The report, and where it belongs."
     import torch
     from jepa_tutorial.bench import report
     from jepa_tutorial.core import device as best
     dev = torch.device(device or best())
     r = report(dev, names, repeats, say=lambda c: print(f"  {c['name']}: {c['times']:.1f} times faster", file=sys.stderr, flush=True))
-    path = Path(out or f'nbs/results/bench-{dev.type}.json'); path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(dumps(r, indent=1) + '\n')
-    return r, path
+    return r, Path(out or f'nbs/results/bench-{dev.type}.json')
 
 def _earlier(path: str) -> dict:
     "The report of an earlier run."

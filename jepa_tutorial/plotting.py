@@ -107,6 +107,14 @@ def episode_frames(
     return out
 
 # %% ../nbs/7_tools/22_plotting.ipynb #f92317e5
+def _gif(frames, fps: float, scale: int) -> bytes:
+    "The content of a looping GIF that rests a second on its last frame."
+    ims = [PILImage.fromarray(np.asarray(f)).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.Resampling.NEAREST) for f in frames]
+    ims = [im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE) for im in ims]
+    buf, ms = io.BytesIO(), [int(1000/fps)]*(len(ims) - 1) + [1000]
+    ims[0].save(buf, format='gif', save_all=True, append_images=ims[1:], duration=ms, loop=0, optimize=True)
+    return buf.getvalue()
+
 def save_gif(
     frames,        # list of uint8 [H,W,3]
     path,          # file to write
@@ -114,11 +122,8 @@ def save_gif(
     scale=3,       # every pixel becomes scale × scale
 ) -> Path:
     "Write a looping GIF that rests a second on its last frame."
-    ims = [PILImage.fromarray(np.asarray(f)).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.Resampling.NEAREST) for f in frames]
-    ims = [im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE) for im in ims]
-    ms = [int(1000/fps)]*(len(ims) - 1) + [1000]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    ims[0].save(path, save_all=True, append_images=ims[1:], duration=ms, loop=0, optimize=True)
+    Path(path).write_bytes(_gif(frames, fps, scale))
     return Path(path)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #6b1f4c0f

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
 from .core import CONFIGS, _about, _bytes, _json, _keys, _nearest, _read, _reading, _short, device as best_device, load_config
+from .checkpoints import _whole
 from .tracking import Track, train_tracked
 from .training import Learner, _check, _same_settings, _write_atomic, read_metrics, train_step
 
@@ -191,7 +192,9 @@ def _take(path: Path) -> bool:
     "Create the lock, if there is none."
     try: f = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError: return False
-    os.write(f, json.dumps(_who()).encode()); os.close(f)
+    try: os.write(f, json.dumps(_who()).encode())
+    except OSError: path.unlink(); raise         # a full disk
+    finally: os.close(f)
     return True
 
 # %% ../nbs/6_results/21_sweeps.ipynb #a30e1b8d
@@ -202,7 +205,7 @@ def _clear(path: Path):
         try: data, age = _bytes(path), time.time() - path.stat().st_mtime
         except FileNotFoundError: return
         with _reading(path, 'delete it, if nobody works in its folder'): who = data and _process(_json(data))
-        if not who and age < 600: time.sleep(.1); return   # its holder is about to write its name
+        if not who and age < 10: time.sleep(.1); return   # its holder is about to write its name
         if who and not _was(who): raise ValueError(f"{path.parent} is in use by process {who['pid']} on {who['host']}; wait for it, or delete {path} if it is gone")
         path.unlink()
 
@@ -536,8 +539,9 @@ def _of_encoder(done: dict, encoder: str) -> dict:
 def write_csv(path: Path, rows: list[dict]):
     "Rows as a CSV file, with the keys of the first as its head."
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w', newline='', encoding='utf-8') as f:
-        w = csv.DictWriter(f, list(rows[0]), lineterminator='\n'); w.writeheader(); w.writerows(rows)
+    text = io.StringIO(newline='')
+    w = csv.DictWriter(text, list(rows[0]), lineterminator='\n'); w.writeheader(); w.writerows(rows)
+    _write_atomic(path, text.getvalue().encode())
 
 def read_csv(path: Path) -> list[dict]:
     "The rows of `tidy` from their file."
@@ -686,8 +690,9 @@ def _draw(to: Path, rows, summary):
     try: from jepa_tutorial.plotting import use_style
     except ImportError: return
     use_style()
-    draw_curves(rows).savefig(to/'curves.png')
-    if settings_of(summary): draw_marginals(summary).savefig(to/'marginals.png')
+    figures = dict(curves=draw_curves(rows)) | (dict(marginals=draw_marginals(summary)) if settings_of(summary) else {})
+    for name, fig in figures.items():
+        with _whole(to/f'{name}.png') as f: fig.savefig(f)
 
 # %% ../nbs/6_results/21_sweeps.ipynb #79384aad
 def cost_rows(

@@ -4,7 +4,7 @@
 
 # %% ../nbs/4_training/13_training.ipynb #24f9f0ef
 from __future__ import annotations
-import contextlib, io, json, math, os, time, zipfile
+import contextlib, json, math, os, socket, time, zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from .jepa import build_jepa
 from .losses.objective import Objective, Projector
 from .losses.inverse_dynamics import InverseDynamics
 from .probing import PositionProbe, probe_loss
-from .checkpoints import Trained, _check_numbers, _check_shapes, save_trained
+from .checkpoints import Trained, _check_numbers, _check_shapes, _naming, _whole, _write, save_trained
 
 # %% auto #0
 __all__ = ['learning_rate', 'build_objective', 'Learner', 'train_step', 'save_state', 'load_state', 'read_metrics', 'Run',
@@ -189,28 +189,16 @@ def restore(self:Learner, state: dict):
     for k in _SAVED: getattr(self, k).load_state_dict(state[k])
     for k in _COUNTS: setattr(self, k, state[k])
     self.generator.set_state(state['generator'].cpu())
+    for opt in (self.optimizer, self.probe_optimizer): opt.zero_grad(set_to_none=not self.recorded)   # of a step that was broken off
 
 # %% ../nbs/4_training/13_training.ipynb #50865180
-@contextlib.contextmanager
-def _naming(folder: Path):
-    "Let an error of the disk that names no file name the folder."
-    try: yield
-    except OSError as e:
-        if e.filename or not e.errno: raise
-        raise OSError(e.errno, e.strerror, str(folder)) from None
-
 def _write_atomic(path: Path, data: bytes):
     "Write a file in one piece: it has its old content or its new one, whatever happens."
-    tmp = path.with_name(f'.{path.name}.tmp')
-    try:
-        with _naming(path.parent), open(tmp, 'wb') as f: f.write(data); f.flush(); os.fsync(f.fileno())
-        os.replace(tmp, path)
-    except OSError: tmp.unlink(missing_ok=True); raise
+    _write({path: data})
 
 def save_state(learner: Learner, folder: Path):
     "Write `state.pt`: all that is needed to go on from here."
-    buffer = io.BytesIO(); torch.save(learner.state(), buffer)
-    _write_atomic(folder/'state.pt', buffer.getvalue())
+    with _whole(folder/'state.pt') as f: torch.save(learner.state(), f)
 
 # %% ../nbs/4_training/13_training.ipynb #78abfb1c
 _FREE = ('eval', 'save_every', 'name')   # settings that may change between the parts of a run
@@ -310,19 +298,35 @@ def _save(learner: Learner, rows: list[dict], folder: Path):
     epoch_ends = learner.step % learner.cfg.optim.epoch_steps == 0
     if epoch_ends:
         trained = Trained(learner.jepa, learner.probe, _card(learner, rows))
-        with _naming(folder): save_trained(folder/f'epoch_{learner.epoch:03}', trained, half=True); save_trained(folder/'model', trained)
+        save_trained(folder/f'epoch_{learner.epoch:03}', trained, half=True); save_trained(folder/'model', trained)
     if epoch_ends or learner.step % learner.cfg.save_every == 0: save_state(learner, folder)
 
 # %% ../nbs/4_training/13_training.ipynb #c10cc264
 def _prepare(learner: Learner, folder: Path) -> list[dict]:
-    "Make the run folder, or continue what lies in it; returns the metrics so far."
-    if folder.exists() and not folder.is_dir(): raise ValueError(f"{folder} is a file; choose a folder for the run")
+    "Continue what lies in the run folder; returns the metrics so far."
     if (folder/'state.pt').is_file(): load_state(learner, folder)
-    folder.mkdir(parents=True, exist_ok=True)
     rows = [r for r in read_metrics(folder) if r['step'] <= learner.step]
     _write_atomic(folder/'metrics.jsonl', ''.join(json.dumps(r) + '\n' for r in rows).encode())
     _write_atomic(folder/'config.yaml', OmegaConf.to_yaml(learner.cfg).encode())
     return rows
+
+# %% ../nbs/4_training/13_training.ipynb #aa75521a
+def _lock(f) -> bool:
+    "Lock an open file for this process; False if another one has. Where files can't be locked, everybody may go on."
+    try: import fcntl; fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError: return False
+    except (ImportError, OSError): pass      # Windows, some network drives
+    return True
+
+@contextlib.contextmanager
+def _alone(folder: Path):
+    "Make a run's folder, and keep other trainings out of it; a `ValueError` names the process that is there already."
+    if folder.exists() and not folder.is_dir(): raise ValueError(f"{folder} is a file; choose a folder for the run")
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder/'.lock', 'ab+', buffering=0) as f:
+        if not _lock(f): f.seek(0); raise ValueError(f"{folder} is in use by process {f.read().decode()}; wait for it, or choose another folder")
+        with _naming(folder): f.truncate(0); f.write(f'{os.getpid()} on {socket.gethostname()}'.encode())
+        yield
 
 # %% ../nbs/4_training/13_training.ipynb #335a27fe
 class Run(NamedTuple):
@@ -352,13 +356,17 @@ def every(
 
 # %% ../nbs/4_training/13_training.ipynb #88914f4c
 def _steps(learner: Learner, show: bool):
-    "Count the steps that are left; with `show`, under a bar for the epochs and one for the steps of each."
+    "Count the steps that are left; with `show`, under a bar for the epochs and one for the steps of each, which an interrupt closes."
     if show: from fastprogress.fastprogress import master_bar, progress_bar
     o = learner.cfg.optim
     bar = master_bar(range(learner.epoch, o.epochs)) if show else range(learner.epoch, o.epochs)
-    for _ in bar:
-        left = range(learner.step % o.epoch_steps, o.epoch_steps)
-        for _ in (progress_bar(left, parent=bar) if show else left): yield bar
+    try:
+        for _ in bar:
+            left = range(learner.step % o.epoch_steps, o.epoch_steps)
+            for _ in (progress_bar(left, parent=bar) if show else left): yield bar
+    except BaseException:
+        for b in [getattr(bar, k) for k in ('child', 'main_bar') if hasattr(bar, k)]: b.on_interrupt()
+        raise
 
 # %% ../nbs/4_training/13_training.ipynb #66ba9639
 def _show(bar, rows: list[dict]):
@@ -388,16 +396,17 @@ def train(
 ) -> Run:
     "Train until `cfg.optim.epochs` are done, saving as it goes; start it again to continue."
     learner, folder = learner or Learner(cfg, device), Path(out_dir)
-    rows, clock = _prepare(learner, folder), time.perf_counter()
-    for row in rows: [tell(row) for tell in trackers]
-    for bar in _steps(learner, progress):
-        values = train_step(learner)
-        extra = {k: v for callback in callbacks for k, v in (callback(learner) or {}).items()}
-        if extra or learner.step % log_every == 0:
-            clock = _clock(learner, clock)
-            _log(rows, folder, _row(learner, values, extra), trackers)
-            if progress: _show(bar, rows)
-        _save(learner, rows, folder)
+    with _alone(folder):
+        rows, clock = _prepare(learner, folder), time.perf_counter()
+        for row in rows: [tell(row) for tell in trackers]
+        for bar in _steps(learner, progress):
+            values = train_step(learner)
+            extra = {k: v for callback in callbacks for k, v in (callback(learner) or {}).items()}
+            if extra or learner.step % log_every == 0:
+                clock = _clock(learner, clock)
+                _log(rows, folder, _row(learner, values, extra), trackers)
+                if progress: _show(bar, rows)
+            _save(learner, rows, folder)
     return _finish(learner, rows, folder)
 
 # %% ../nbs/4_training/13_training.ipynb #cf6aaa87

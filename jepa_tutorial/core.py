@@ -4,10 +4,11 @@
 
 # %% ../nbs/1_world/00_core.ipynb #64d5591b
 from __future__ import annotations
-import contextlib, difflib, gc, importlib.util, os, random
+import contextlib, difflib, gc, importlib.util, os, random, re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral, Real
 from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
@@ -16,11 +17,17 @@ from fastcore.basics import patch
 __all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'constant', 'Recorded', 'records', 'compiles',
            'rng', 'seed_all', 'load_config', 'Normalizer']
 
+# %% ../nbs/1_world/00_core.ipynb #cde91ff8
+def _device(d, here: bool = True) -> torch.device:
+    "A device by its name; `here`: one that this machine has."
+    try: return torch.device(d) if not here or torch.empty(0, device=d).device.type != 'meta' else 1/0
+    except Exception: raise ValueError(f"device is {d!r}, which isn't one of this machine's; choose 'cpu', or 'cuda' or 'mps' where there is one") from None
+
 # %% ../nbs/1_world/00_core.ipynb #2530d53e
 def device() -> torch.device:
     "The best device of this machine: cuda, else mps, else cpu. The environment variable `JEPA_DEVICE` overrides it."
     name = os.environ.get('JEPA_DEVICE')
-    if name: return torch.device(name)
+    if name: return _device(name)
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
 
@@ -29,7 +36,7 @@ def amp_dtype(
     device: torch.device | str,  # where the computation will run
 ) -> torch.dtype | None:         # bfloat16 where it is fast, else None
     "The reduced precision that makes this device faster, if there is one."
-    kind = torch.device(device).type
+    kind = _device(device, here=False).type
     if kind == 'cuda': return torch.bfloat16
     fast_cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if kind == 'cpu' and fast_cpu else None
@@ -38,7 +45,7 @@ def amp_dtype(
 def autocast(device: torch.device | str):
     "A context in which matrix products run in `amp_dtype(device)`; changes nothing where that is None."
     dtype = amp_dtype(device)
-    return torch.autocast(torch.device(device).type, dtype=dtype) if dtype else contextlib.nullcontext()
+    return torch.autocast(_device(device, here=False).type, dtype=dtype) if dtype else contextlib.nullcontext()
 
 # %% ../nbs/1_world/00_core.ipynb #df63a3df
 @lru_cache(maxsize=256)
@@ -81,12 +88,97 @@ def record(self: Recorded, inputs, rehearsals: int = 3):
 # %% ../nbs/1_world/00_core.ipynb #df68b59b
 def records(device: torch.device | str) -> bool:
     "Can, and may, functions on this device be recorded?"
-    return torch.device(device).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
+    return _device(device, here=False).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
 
 # %% ../nbs/1_world/00_core.ipynb #26a0aa98
 def compiles(device: torch.device | str) -> bool:
     "Can `torch.compile` make kernels for this device? On a GPU it needs Triton."
     return records(device) and importlib.util.find_spec('triton') is not None
+
+# %% ../nbs/1_world/00_core.ipynb #b77110d0
+def _brief(x) -> str:
+    "A value in one short line."
+    if torch.is_tensor(x): return f'a tensor of {x.dtype}'.replace('torch.', '') + f' {list(x.shape)}'
+    text = ' '.join(repr(x).split())
+    return f'{type(x).__name__} {text[:57]}…' if len(text) > 60 else text
+
+# %% ../nbs/1_world/00_core.ipynb #c8ef7877
+def _count(name: str, n, low: int = 1, high: int = 10**9) -> int:
+    "`n`, if it is a whole number from `low` to `high`."
+    if isinstance(n, Integral) and not isinstance(n, bool) and low <= n <= high: return int(n)
+    raise ValueError(f'{name} is {_brief(n)}; give a whole number ' + (f'from {low} to {high}' if high < 10**9 else f'of at least {low}' + ' (and below a billion)'*(isinstance(n, int) and n > high)))
+
+def _number(name: str, x, low: float = -1e30, high: float = 1e30, above: float = -np.inf) -> float:
+    "`x`, if it is a number from `low` to `high`, and above `above`."
+    if isinstance(x, Real) and not isinstance(x, bool) and low <= x <= high and x > above: return x
+    bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e30) + [f'of at most {high:g}']*(high < 1e30)
+    raise ValueError(f'{name} is {_brief(x)}; give a number ' + (' and '.join(bounds) or 'that is finite'))
+
+def _whole(seed) -> int:
+    "Any whole number as one that a generator of PyTorch takes."
+    return _count('seed', seed, -10**1000, 10**1000) % 2**64
+
+def _choice(name: str, word, *known: str):
+    "Refuse a word that is not `known`."
+    if not isinstance(word, str) or word not in known: raise ValueError(f"{name} is {_brief(word)}; choose {' or '.join(map(repr, known))}")
+
+# %% ../nbs/1_world/00_core.ipynb #8d9e34ec
+def _is(name: str, x, kind: type, remedy: str = ''):
+    "Refuse what isn't of this kind, which is known by its name: a page may define a class anew."
+    if all(c.__name__ != kind.__name__ for c in type(x).__mro__): raise ValueError(f'{name} is {_brief(x)}; give {remedy or "a " + kind.__name__}')
+
+def _can(name: str, x, *methods: str):
+    "Refuse what lacks a method."
+    for m in methods:
+        if not callable(getattr(x, m, None)): raise ValueError(f'{name} is {_brief(x)}, which can\'t {m.strip("_")}; give something that can, such as a trained model\'s {name}')
+
+def _generator(g, name: str = 'generator'):
+    "Refuse a source of chance that is neither PyTorch's nor None."
+    if g is not None: _is(name, g, torch.Generator, 'rng(seed)')
+
+# %% ../nbs/1_world/00_core.ipynb #d0df0cb4
+_KINDS = dict(float=torch.is_floating_point, number=lambda x: not (x.is_complex() or x.dtype == torch.bool),
+              uint8=lambda x: x.dtype == torch.uint8, bool=lambda x: x.dtype == torch.bool, image=lambda x: x.dtype == torch.uint8 or x.is_floating_point())
+
+@lru_cache
+def _parsed(spec: str) -> list:
+    "'z [B,T,D], obs [B,C,H,W] uint8' as a name, dimensions and a kind each."
+    return [(name, dims.split(','), kind or 'float') for name, dims, kind in re.findall(r'([\w.]+) \[([^]]*)\] ?(\w*)', spec)]
+
+def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
+    "Does a shape match? What a letter stands for is written into `sizes`."
+    dots = dims[0] == '...'
+    k = len(shape) - len(dims) + 1 if dots else 0
+    if k < 0 or len(shape) - k != len(dims) - dots: return False
+    pairs = [('...', tuple(shape[:k]))]*dots + [*zip(dims[dots:], shape[k:])]
+    return all(n == (int(d) if d.isdigit() else sizes.setdefault(d, n)) for d, n in pairs)
+
+# %% ../nbs/1_world/00_core.ipynb #b3196551
+def _expect(
+    spec: str,           # such as 'z [B,T,D], actions [B,T,A]': floats; or with a kind, 'obs [B,C,H,W] uint8'
+    *tensors,
+    finite=False,        # refuse NaN and infinity, on a CPU?
+    empty=False,         # may there be nothing in them?
+    like=None,           # a parameter whose device and precision they need; default: the first tensor's device
+    **sizes,             # letters that are known already, D=512
+):
+    "Refuse tensors that aren't what `spec` says."
+    if torch.compiler.is_compiling(): return
+    for (name, dims, kind), x in zip(_parsed(spec), tensors):
+        want, known = f"[{','.join(dims)}]", dict(sizes)
+        if not torch.is_tensor(x) or not _KINDS[kind](x): raise ValueError(f"{name} is {_brief(x)}; give a tensor {want} of {'floats' if kind == 'float' else kind}")
+        if not _fits(dims, x.shape, sizes):
+            here = ', '.join(f'{d}={list(known[d]) if d == "..." else known[d]}' for d in dims if d in known)
+            raise ValueError(f'{name} has shape {list(x.shape)}; give {want}' + (f' with {here}' if here else ''))
+        if not empty and not x.numel(): raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one {want}')
+        _same_home(name, x, like if like is not None else tensors[0], like is not None)
+        if finite and x.device.type == 'cpu' and not x.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
+
+def _same_home(name: str, x, other, exactly: bool):
+    "Refuse two tensors on two devices, and, if `exactly`, of two precisions."
+    if x.device != other.device: raise ValueError(f'{name} is on {x.device}, what it meets on {other.device}; bring one to the other with .to()')
+    if exactly and x.is_floating_point() and x.dtype != other.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ValueError(f'{name} is {x.dtype}, the model {other.dtype}; convert one with .to()'.replace('torch.', ''))
 
 # %% ../nbs/1_world/00_core.ipynb #2a3be410
 def rng(
@@ -94,12 +186,12 @@ def rng(
     device: torch.device | str = 'cpu',   # generators live on a device, like tensors
 ) -> torch.Generator:
     "A generator of random numbers that starts from `seed`."
-    return torch.Generator(device=device).manual_seed(seed)
+    return torch.Generator(device=_device(device)).manual_seed(_whole(seed))
 
 # %% ../nbs/1_world/00_core.ipynb #9b205191
 def seed_all(seed: int):
     "Seed the global generators of Python, NumPy and PyTorch."
-    random.seed(seed); np.random.seed(seed % 2**32); torch.manual_seed(seed)
+    random.seed(_whole(seed)); np.random.seed(seed % 2**32); torch.manual_seed(_whole(seed))
 
 # %% ../nbs/1_world/00_core.ipynb #f9e48e83
 IN_TEST: bool = os.environ.get('IN_TEST', '') not in ('', '0')
@@ -198,12 +290,18 @@ class Normalizer:
     position_mean: tuple = (31.5863, 32.0618)  # x, y in pixels
     position_std: tuple = (16.1025, 16.1353)
 
+    def __post_init__(self):
+        for name, v in vars(self).items():
+            _is(name, v, tuple, 'a tuple of numbers')
+            for x in v: _number(name, x, above=0 if 'std' in name else -np.inf)
+
 # %% ../nbs/1_world/00_core.ipynb #f220e38b
 @patch
 def obs(self:Normalizer,
     images: torch.Tensor,  # uint8 [...,C,H,W]
 ) -> torch.Tensor:         # float [...,C,H,W]
     "Each image and channel to [0, 1] by its own range, then standardised (@eq-normalise)."
+    _expect('images [...,C,H,W] number', images)
     x = images.float()
     low, high = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
     mean, std = (constant(v, x.device)[:, None, None] for v in (self.obs_mean, self.obs_std))
@@ -216,6 +314,7 @@ def position(self:Normalizer,
     xy: torch.Tensor,  # [...,2] pixels
 ) -> torch.Tensor:     # [...,2] standardised
     "Positions as numbers around zero."
+    _expect('xy [...,2]', xy)
     return (xy - constant(self.position_mean, xy.device, xy.dtype)) / constant(self.position_std, xy.device, xy.dtype)
 
 # %% ../nbs/1_world/00_core.ipynb #b5da4bfe
@@ -224,4 +323,5 @@ def inverse_position(self:Normalizer,
     p: torch.Tensor,  # [...,2] standardised
 ) -> torch.Tensor:    # [...,2] pixels
     "Undo `position`."
+    _expect('p [...,2]', p)
     return p * constant(self.position_std, p.device, p.dtype) + constant(self.position_mean, p.device, p.dtype)

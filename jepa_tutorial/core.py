@@ -147,11 +147,11 @@ def _parsed(spec: str) -> list:
 
 def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
     "Does a shape match? What a letter stands for is written into `sizes`."
-    dots = dims[0] == '...'
-    k = len(shape) - len(dims) + 1 if dots else 0
-    if k < 0 or len(shape) - k != len(dims) - dots: return False
-    pairs = [('...', tuple(shape[:k]))]*dots + [*zip(dims[dots:], shape[k:])]
-    return all(n == (int(d) if d.isdigit() else sizes.setdefault(d, n)) for d, n in pairs)
+    if '...' in dims:
+        i, j = dims.index('...'), len(shape) - len(dims) + 1 + dims.index('...')
+        if j < i: return False
+        dims, shape = [*dims[:i], '...', *dims[i+1:]], [*shape[:i], tuple(shape[i:j]), *shape[j:]]
+    return len(dims) == len(shape) and all(n == (int(d) if d.isdigit() else sizes.setdefault(d, n)) for d, n in zip(dims, shape))
 
 # %% ../nbs/1_world/00_core.ipynb #b3196551
 def _expect(
@@ -178,7 +178,7 @@ def _same_home(name: str, x, other, exactly: bool):
     "Refuse two tensors on two devices, and, if `exactly`, of two precisions."
     if x.device != other.device: raise ValueError(f'{name} is on {x.device}, what it meets on {other.device}; bring one to the other with .to()')
     if exactly and x.is_floating_point() and x.dtype != other.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise ValueError(f'{name} is {x.dtype}, the model {other.dtype}; convert one with .to()'.replace('torch.', ''))
+        raise ValueError(f'{name} is {x.dtype}, what it meets {other.dtype}; convert one with .to()'.replace('torch.', ''))
 
 # %% ../nbs/1_world/00_core.ipynb #2a3be410
 def rng(

@@ -137,7 +137,7 @@ def _generator(g, name: str = 'generator'):
     if g is not None: _is(name, g, torch.Generator, 'rng(seed)')
 
 # %% ../nbs/1_world/00_core.ipynb #d0df0cb4
-_KINDS = dict(float=torch.is_floating_point, number=lambda x: not (x.is_complex() or x.dtype == torch.bool),
+_KINDS = dict(float=torch.is_floating_point, real=lambda x: not x.is_complex(), number=lambda x: not (x.is_complex() or x.dtype == torch.bool),
               uint8=lambda x: x.dtype == torch.uint8, bool=lambda x: x.dtype == torch.bool, image=lambda x: x.dtype == torch.uint8 or x.is_floating_point())
 
 @lru_cache

@@ -65,7 +65,6 @@ def probe_error(
     "Mean distance between the decoded and the true dot (@eq-probe-error)."
     _expect('obs [B,T,...] image, position [B,T,2]', obs, position)
     seen = decode(jepa, probe, embed(jepa, obs))
-    _expect('position [...]', position.to(seen), **{'...': tuple(seen.shape)})
     return (seen - position.to(seen)).norm(dim=-1).mean().item()
 
 # %% ../nbs/4_training/11_probing.ipynb #1a8962a3

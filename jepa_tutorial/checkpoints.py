@@ -13,7 +13,7 @@ from typing import NamedTuple
 import safetensors.torch as st, torch, torch.nn as nn
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from safetensors import SafetensorError
-from .core import PACKAGE, Normalizer, _nearest, device as best_device
+from .core import PACKAGE, Normalizer, _device, _is, _nearest, device as best_device
 from .jepa import build_jepa
 from .probing import PositionProbe
 
@@ -91,6 +91,7 @@ def save_trained(
     half: bool = False, # store 16-bit floats: half the size, still three digits
 ) -> Path:              # the weights file
     "Write weights and card, each in one step; the card carries the weights' fingerprint, so a mixed pair is noticed."
+    _is('trained', trained, Trained, 'a Trained, such as train(...).trained')
     weights, card_file = _files(path)
     card, state = _plain(trained.card | dict(normalizer=asdict(trained.jepa.normalizer))), _state(trained)
     _check_shapes(state, _state(_build(card, 'card')), 'the model to save')
@@ -144,6 +145,7 @@ def load_trained(
     device: torch.device | str | None = None,   # default: the best device of this machine
 ) -> Trained:
     "Read a model, its probe and its card; what doesn't fit together is a one-line `ValueError` or `FileNotFoundError`."
+    if device: _device(device)
     weights, card_file = _find(path)
     card, data = _read_card(card_file, weights), weights.read_bytes()
     state = _tensors(data, weights)
@@ -179,6 +181,7 @@ def card_table(
     card: dict,  # of a `Trained`
 ) -> str:        # Markdown
     "A card as a Markdown table, one row per entry, groups of settings on one line; long lists such as a run's history are left out."
+    _is('card', card, dict, 'the card of a Trained')
     card = _plain(card)
     rows = {k: v for k, v in card.items() if k != 'config' and not isinstance(v, list)} | card.get('config', {})
     return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {_say(v)} |' for k, v in rows.items()])

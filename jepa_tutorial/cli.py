@@ -355,10 +355,9 @@ def jepa_bench(
 # %% ../nbs/7_tools/23_commands.ipynb #67a636f5
 def _bench(names, repeats: int, device: str, out: str):
     "The report, and where it was written."
-    import torch
     from jepa_tutorial.bench import report
-    from jepa_tutorial.core import device as best
-    dev = torch.device(device or best())
+    from jepa_tutorial.core import _device, device as best
+    dev = _device(device or best())
     r = report(dev, names, repeats, say=lambda c: print(f"  {c['name']}: {c['times']:.1f} times faster", file=sys.stderr, flush=True))
     path = Path(out or f'nbs/results/bench-{dev.type}.json'); path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dumps(r, indent=1) + '\n')

@@ -92,6 +92,8 @@ def save_trained(
 ) -> Path:              # the weights file
     "Write weights and card, each in one step; the card carries the weights' fingerprint, so a mixed pair is noticed."
     _is('trained', trained, Trained, 'a Trained, such as train(...).trained')
+    for name, part in dict(jepa=trained.jepa, probe=trained.probe).items(): _is(f'trained.{name}', part, nn.Module, 'a model')
+    _is('trained.card', trained.card, dict, 'a dict')
     weights, card_file = _files(path)
     card, state = _plain(trained.card | dict(normalizer=asdict(trained.jepa.normalizer))), _state(trained)
     _check_shapes(state, _state(_build(card, 'card')), 'the model to save')
@@ -145,7 +147,7 @@ def load_trained(
     device: torch.device | str | None = None,   # default: the best device of this machine
 ) -> Trained:
     "Read a model, its probe and its card; what doesn't fit together is a one-line `ValueError` or `FileNotFoundError`."
-    if device: _device(device)
+    if device is not None: _device(device)
     weights, card_file = _find(path)
     card, data = _read_card(card_file, weights), weights.read_bytes()
     state = _tensors(data, weights)

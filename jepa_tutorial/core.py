@@ -18,9 +18,9 @@ __all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', '
            'rng', 'seed_all', 'load_config', 'Normalizer']
 
 # %% ../nbs/1_world/00_core.ipynb #cde91ff8
-def _device(d, here: bool = True) -> torch.device:
-    "A device by its name; `here`: one that this machine has."
-    try: return torch.device(d) if not here or torch.empty(0, device=d).device.type != 'meta' else 1/0
+def _device(d) -> torch.device:
+    "A device of this machine, by its name."
+    try: return torch.device(d) if torch.empty(0, device=d).device.type != 'meta' else 1/0
     except Exception: raise ValueError(f"device is {d!r}, which isn't one of this machine's; choose 'cpu', or 'cuda' or 'mps' where there is one") from None
 
 # %% ../nbs/1_world/00_core.ipynb #2530d53e
@@ -36,7 +36,7 @@ def amp_dtype(
     device: torch.device | str,  # where the computation will run
 ) -> torch.dtype | None:         # bfloat16 where it is fast, else None
     "The reduced precision that makes this device faster, if there is one."
-    kind = _device(device, here=False).type
+    kind = _device(device).type
     if kind == 'cuda': return torch.bfloat16
     fast_cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if kind == 'cpu' and fast_cpu else None
@@ -45,7 +45,7 @@ def amp_dtype(
 def autocast(device: torch.device | str):
     "A context in which matrix products run in `amp_dtype(device)`; changes nothing where that is None."
     dtype = amp_dtype(device)
-    return torch.autocast(_device(device, here=False).type, dtype=dtype) if dtype else contextlib.nullcontext()
+    return torch.autocast(_device(device).type, dtype=dtype) if dtype else contextlib.nullcontext()
 
 # %% ../nbs/1_world/00_core.ipynb #df63a3df
 @lru_cache(maxsize=256)
@@ -55,6 +55,7 @@ def constant(
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:                       # [n]; shared by everybody who asks, so never change it
     "Numbers as a tensor, made once for each device."
+    if not isinstance(values, tuple): raise ValueError(f'values is {values!r}; give a tuple of numbers')
     with torch.inference_mode(False): return torch.tensor(values, device=device, dtype=dtype)
 
 # %% ../nbs/1_world/00_core.ipynb #e4d18b5f
@@ -88,7 +89,7 @@ def record(self: Recorded, inputs, rehearsals: int = 3):
 # %% ../nbs/1_world/00_core.ipynb #df68b59b
 def records(device: torch.device | str) -> bool:
     "Can, and may, functions on this device be recorded?"
-    return _device(device, here=False).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
+    return _device(device).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
 
 # %% ../nbs/1_world/00_core.ipynb #26a0aa98
 def compiles(device: torch.device | str) -> bool:
@@ -116,7 +117,8 @@ def _number(name: str, x, low: float = -1e30, high: float = 1e30, above: float =
 
 def _whole(seed) -> int:
     "Any whole number as one that a generator of PyTorch takes."
-    return _count('seed', seed, -10**1000, 10**1000) % 2**64
+    if not isinstance(seed, Integral) or isinstance(seed, bool): raise ValueError(f'seed is {_brief(seed)}; give a whole number')
+    return int(seed) % 2**64
 
 def _choice(name: str, word, *known: str):
     "Refuse a word that is not `known`."
@@ -138,12 +140,12 @@ def _generator(g, name: str = 'generator'):
 
 # %% ../nbs/1_world/00_core.ipynb #d0df0cb4
 _KINDS = dict(float=torch.is_floating_point, real=lambda x: not x.is_complex(), number=lambda x: not (x.is_complex() or x.dtype == torch.bool),
-              uint8=lambda x: x.dtype == torch.uint8, bool=lambda x: x.dtype == torch.bool, image=lambda x: x.dtype == torch.uint8 or x.is_floating_point())
+              uint8=lambda x: x.dtype == torch.uint8, bool=lambda x: x.dtype == torch.bool, float32=lambda x: x.dtype in (torch.float32, torch.float64), image=lambda x: x.dtype == torch.uint8 or x.is_floating_point())
 
 @lru_cache
 def _parsed(spec: str) -> list:
     "'z [B,T,D], obs [B,C,H,W] uint8' as a name, dimensions and a kind each."
-    return [(name, dims.split(','), kind or 'float') for name, dims, kind in re.findall(r'([\w.]+) \[([^]]*)\] ?(\w*)', spec)]
+    return [(name, dims.split(','), kind or 'float') for name, dims, kind in re.findall(r'(\S+) \[([^]]*)\] ?(\w*)', spec)]
 
 def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
     "Does a shape match? What a letter stands for is written into `sizes`."
@@ -164,13 +166,15 @@ def _expect(
 ):
     "Refuse tensors that aren't what `spec` says."
     if torch.compiler.is_compiling(): return
-    for (name, dims, kind), x in zip(_parsed(spec), tensors):
+    said = []
+    for (name, dims, kind), x in zip(_parsed(spec), tensors, strict=True):
         want, known = f"[{','.join(dims)}]", dict(sizes)
-        if not torch.is_tensor(x) or not _KINDS[kind](x): raise ValueError(f"{name} is {_brief(x)}; give a tensor {want} of {'floats' if kind == 'float' else kind}")
+        if not torch.is_tensor(x) or x.layout != torch.strided or not _KINDS[kind](x): raise ValueError(f"{name} is {_brief(x)}; give a tensor {want} of {'floats' if kind == 'float' else kind}")
         if not _fits(dims, x.shape, sizes):
             here = ', '.join(f'{d}={list(known[d]) if d == "..." else known[d]}' for d in dims if d in known)
-            raise ValueError(f'{name} has shape {list(x.shape)}; give {want}' + (f' with {here}' if here else ''))
+            raise ValueError(f'{name} has shape {list(x.shape)}; give {want}' + (f' with {here}' if here else '') + f"{' as ' + ', '.join(said) if said and here else ''}")
         if not empty and not x.numel(): raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one {want}')
+        said.append(f'{name} has {list(x.shape)}')
         _same_home(name, x, like if like is not None else tensors[0], like is not None)
         if finite and x.device.type == 'cpu' and not x.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
 
@@ -243,10 +247,11 @@ def _merge(base, own, source: str):
 def _override(cfg, text: str):
     "`cfg` with one setting changed."
     from omegaconf import OmegaConf
+    if not isinstance(text, str): raise ValueError(f'override {_brief(text)} must be a word like key=value, for example optim.lr=1e-3')
     key, eq, _ = str(text).partition('=')
-    if not eq: raise ValueError(f"override '{text}' must look like key=value, for example optim.lr=1e-3")
+    if not eq: raise ValueError(f"override {_brief(text)} must look like key=value, for example optim.lr=1e-3")
     try: own = OmegaConf.from_dotlist([text])
-    except Exception: raise ValueError(f"override '{text}' must look like key=value, with a value that YAML can read") from None
+    except Exception: raise ValueError(f"override {_brief(text)} must look like key=value, with a value that YAML can read") from None
     _check_keys(own, cfg, 'overrides')
     return _merge(cfg, own, 'overrides')
 
@@ -254,9 +259,9 @@ def _override(cfg, text: str):
 def _find(name_or_path) -> Path:
     "The file behind a name or a path."
     shipped, path = CONFIGS/f'{name_or_path}.yaml', Path(str(name_or_path))
-    if shipped.is_file(): return shipped
-    if path.is_file(): return path
-    raise ValueError(f"no config '{name_or_path}'{_nearest(name_or_path, _names())}")
+    if os.path.isfile(shipped): return shipped           # unlike Path's, false for a name that no file can have
+    if os.path.isfile(path): return path
+    raise ValueError(f"no config {_brief(str(name_or_path))}{_nearest(name_or_path, _names())}")
 
 def _read(path: Path):
     "One YAML file, as it stands."
@@ -301,7 +306,7 @@ def obs(self:Normalizer,
     images: torch.Tensor,  # uint8 [...,C,H,W]
 ) -> torch.Tensor:         # float [...,C,H,W]
     "Each image and channel to [0, 1] by its own range, then standardised (@eq-normalise)."
-    _expect('images [...,C,H,W] number', images)
+    _expect('images [...,C,H,W] number', images, C=len(self.obs_mean))
     x = images.float()
     low, high = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
     mean, std = (constant(v, x.device)[:, None, None] for v in (self.obs_mean, self.obs_std))

@@ -109,7 +109,7 @@ def rollout_loss(
 def _check_rollout(z: torch.Tensor, actions: torch.Tensor, steps: int, start: str):
     "Refuse what can't be rolled out."
     T = z.shape[1]
-    if start not in ('first', 'every'): raise ValueError(f"start='{start}', but must be 'first' or 'every'")
+    if not isinstance(start, str) or start not in ('first', 'every'): raise ValueError(f"start={start!r}, but must be 'first' or 'every'")
     _count('steps', steps)
     if T < 2: raise ValueError(f'z has shape {list(z.shape)}, but a prediction needs at least 2 frames')
     if actions.shape[1] < T - 1: raise ValueError(f'actions has shape {list(actions.shape)}, but {T} frames need {T - 1} actions')

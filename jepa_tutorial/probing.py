@@ -52,7 +52,7 @@ def decode(
     z: torch.Tensor,   # [...,D] embeddings, true or imagined
 ) -> torch.Tensor:     # [...,2] (x, y) in pixels
     "Where the probe sees the dot."
-    _can('probe', probe, '__call__'); _expect('z [...,D]', z)
+    _can('jepa.normalizer', getattr(jepa, 'normalizer', None), 'inverse_position'); _can('probe', probe, '__call__'); _expect('z [...,D]', z)
     return jepa.normalizer.inverse_position(probe(z).float())
 
 # %% ../nbs/4_training/11_probing.ipynb #eb325e70

@@ -75,6 +75,7 @@ def refine(
 ) -> Trained:                         # a new model; its card tells how it was refined
     "Train the predictor alone on long dreams; encoder, probe and LayerNorm stay as they are."
     _is('trained', trained, Trained, 'a Trained, such as load_pretrained()'); _is('dreams', dreams, Dreams, 'Dreams()')
+    _can('trained.jepa', trained.jepa, 'encode', 'predict', 'parameters')
     began, jepa = time.perf_counter(), copy.deepcopy(trained.jepa)
     if fixed_wall is None: fixed_wall = trained.card['config']['data']['fixed_wall']
     jepa.requires_grad_(False); jepa.predictor.requires_grad_(True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
-from .core import CONFIGS, _keys, _nearest, _read, device as best_device, load_config
+from .core import CONFIGS, _is, _keys, _nearest, _read, device as best_device, load_config
 from .tracking import Track, train_tracked
 from .training import Learner, _check, _same_settings, _write_atomic, read_metrics, train_step
 
@@ -60,7 +60,9 @@ def expand(
     source='the sweep',      # its name, for error messages
 ) -> list[Trial]:
     "All runs of a sweep, in the order of its file."
+    _is('spec', spec, dict, "a dict with 'grid' or 'runs'")
     grid, runs = spec.get('grid') or {}, spec.get('runs') or [[]]
+    _is('grid', grid, dict, 'a dict of settings and their values'); _is('runs', runs, list)
     for k, v in grid.items():
         if not isinstance(v, list) or not v: raise ValueError(f"grid.{k} in {source} must be a list of values, such as [1, 2]; got {v}")
     for r in runs:

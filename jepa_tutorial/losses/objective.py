@@ -43,13 +43,13 @@ def forward(self:Projector,
 def _check_weights(weights: dict):
     "Refuse weights that would reward what they should punish."
     for name, w in weights.items():
-        if isinstance(w, bool) or not isinstance(w, (int, float)) or not 0 <= w < float('inf'): raise ValueError(f'the weight of {name} must be zero or a positive number, got {w!r}')
+        if isinstance(w, bool) or not isinstance(w, (int, float)) or not 0 <= w <= 1e30: raise ValueError(f'the weight of {name} must be zero or a positive number, got {w!r}')
 
 # %% ../../nbs/3_losses/10_objective.ipynb #a28fb537
 def _check_settings(o: Objective):
     "Refuse settings that would fail, or silently do nothing, later."
-    if o.pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {o.pool!r}")
-    if o.start not in ('first', 'every'): raise ValueError(f"start must be 'first' or 'every', got {o.start!r}")
+    if not isinstance(o.pool, str) or o.pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {o.pool!r}")
+    if not isinstance(o.start, str) or o.start not in ('first', 'every'): raise ValueError(f"start must be 'first' or 'every', got {o.start!r}")
     if isinstance(o.rollout, bool) or not isinstance(o.rollout, int) or o.rollout < 1: raise ValueError(f'rollout must be at least 1 step, got {o.rollout!r}')
     _number('gamma', o.gamma, 0)
     if (o.project_time or o.project_idm) and o.projector is None:

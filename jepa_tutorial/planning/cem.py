@@ -218,6 +218,7 @@ def plan(self: CEM,
     if horizon is not None: _count('horizon', horizon)
     E, R, log, dev = episodes, self.restarts, [], generator.device
     mean, std = self._start(E, horizon or self.horizon, init, dev)                 # [E·R,T,A] with R restarts
+    if first is not None: _expect('first [E,k,S,A]', first, like=mean, E=E, A=self.action_dim)
     again = () if first is None else (_fit(first, mean.shape[1]).repeat_interleave(R, 0),)
     iterate = partial(cost.iterate, self) if hasattr(cost, 'iterate') else partial(self.iterate, cost)
     for _ in range(self.first_iterations if init is None and self.first_iterations else self.iterations):
@@ -263,7 +264,7 @@ def _result(self: CEM, step, E, generator):
 @patch
 def shift(self: CEM, plan: Plan, steps: int):
     "What is left of `plan` after `steps` of its actions, as the next search's `init`."
-    _count('steps', steps, 0)
+    _is('plan', plan, Plan); _count('steps', steps, 0)
     return (plan.actions if self.pick == 'best' else plan.mean)[:, steps:]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8b448896

@@ -176,6 +176,7 @@ def _expect(
         if not empty and not x.numel(): raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one {want}')
         said.append(f'{name} has {list(x.shape)}')
         _same_home(name, x, like if like is not None else tensors[0], like is not None)
+        if finite and x.device.type == 'meta': raise ValueError(f'{name} is on meta, where tensors hold no numbers; bring it to another device')
         if finite and x.device.type == 'cpu' and not x.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
 
 def _same_home(name: str, x, other, exactly: bool):

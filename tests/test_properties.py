@@ -296,7 +296,7 @@ def test_every_public_name_is_tried_or_excused(tmp_path):
 # ── the trial ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 # Here nobody looks for numbers that aren't finite: inner loops, and models, whose gates an infinite action only saturates.
-UNSEEN = ('two_rooms.is_blocked', 'predictor.', 'jepa.', 'losses.objective.', 'unrolling.dream', 'planning.cost.goal_cost', 'planning.fast.')
+UNSEEN = ('two_rooms.is_blocked', 'predictor.', 'jepa.', 'losses.objective.', 'unrolling.dream', 'planning.cost.goal_cost', 'planning.fast.', 'planning.cem.CEM propose', 'planning.cem.CEM shift')
 
 def numbers(x):
     "All floats in an answer or a question."
@@ -361,3 +361,168 @@ def test_wrong_arguments(size, tmp_path, monkeypatch, record_property):
     count, wrongs = trials(size['per_name'])
     record_property('cases', count)
     assert not wrongs, f'{len(wrongs)} of {count}:\n' + '\n'.join(wrongs)
+
+# ── commands and checkers ───────────────────────────────────────────────────────────────────────────────────────
+
+VALUES = ('', '0', '-1', '2.5', 'nan', 'nonsense', '1000000000000', '99999999999999999999999', '../..', 'a=b', 'ä\n', 'null', '[1', 'quikc', '/dev/null', 'x'*400)
+
+def said(command, args, monkeypatch, capsys):
+    "What a command answers on a command line: its exit code and its last line."
+    monkeypatch.setattr(sys, 'argv', [command, *args]); capsys.readouterr()
+    try: getattr(module('cli'), command)(); code = 0
+    except SystemExit as e: code = e.code
+    return code, capsys.readouterr().err.strip().split('\n')[-1]
+
+@pytest.mark.promise('Wrong words on the command line end a command with one line and an exit code that is not 0.', per_command=(4, 70))
+def test_wrong_commands(size, tmp_path, monkeypatch, capsys, record_property):
+    monkeypatch.chdir(tmp_path); count = 0
+    for command, rightly in COMMANDS.items():
+        @examples(size['per_command'])
+        @given(st.sampled_from(sorted(rightly)), st.sampled_from(VALUES))
+        def tried(key, value):
+            nonlocal count
+            args = [str(v) for v in [{**rightly, key: value}[next(iter(rightly))]]] + [f'--{k}={v}' for k, v in {**rightly, key: value}.items() if k not in ('overrides', next(iter(rightly)))]
+            if command in ('jepa_bench', 'jepa_reproduce'): args = [f'--{k}={v}' for k, v in {**rightly, key: value}.items()]
+            if 'overrides' in rightly: args.insert(1, {**rightly, key: value}['overrides'])
+            code, line = said(command, args, monkeypatch, capsys)
+            count += 1
+            assert code not in (0, None), f'{command} {args} took it'
+            if isinstance(code, str): assert code.startswith(f'{command}: ') and '\n' not in code and len(code) < 900, code
+            else: assert code == 2 and 'error: ' in line, (code, line)
+        tried()
+    record_property('cases', count)
+
+ANSWERS = (0, 1, -1, 2.5, math.nan, math.inf, 10**12, True, '', 'nonsense', [], [1, 2], {}, (), t(3), t(2, 2)*math.nan, torch.tensor(1), 1j, b'x', object(), len, lambda *a: None, lambda *a: a[0] if a else 1, lambda *a: t(3), lambda *a, **kw: 1/0)
+
+@pytest.mark.promise('Whatever is answered to an exercise, its checker judges it, with a tick or a hint.', per_checker=(1, 20))
+def test_wrong_answers(size, record_property):
+    from inspect import signature
+    ch, count = module('checkers'), 0
+    for name in (n for n in public_names()['checkers'] if n.startswith('check_')):
+        check = getattr(ch, name)
+        k = len(signature(check).parameters)
+        @examples(size['per_checker'])
+        @given(st.lists(st.sampled_from(ANSWERS), min_size=k, max_size=k))
+        def tried(answers):
+            nonlocal count
+            verdict = check(*answers); count += 1
+            assert isinstance(verdict, ch.Verdict) and isinstance(verdict.message, str) and verdict.message, name
+        with warnings.catch_warnings(): warnings.simplefilter('ignore'); tried()
+    record_property('cases', count)
+
+# ── right arguments, and what theory promises of the answers ────────────────────────────────────────────────────
+
+seeds, sizes = st.integers(0, 2**31), st.integers(2, 6)
+def randn(seed, *shape): return torch.randn(*shape, generator=rng(seed))
+def same(a, b, tol=1e-5): torch.testing.assert_close(a, b, rtol=tol, atol=tol)
+
+def steps_one_by_one(seed, n, k):
+    "A batch of dots moves, and is drawn, as its dots do one by one."
+    w = module('two_rooms')
+    many, g = w.sample_layouts(n, generator=rng(seed)), rng(seed)
+    p = w.sample_free(many, generator=g); a = 6*torch.randn(n, 2, generator=g)
+    alone = [w.Layout(*(v[i:i+1] for v in many)) for i in range(n)]
+    moved = w.move(p, a, many)
+    assert torch.equal(moved, torch.cat([w.move(p[i:i+1], a[i:i+1], alone[i]) for i in range(n)]))
+    assert torch.equal(w.render(moved, many), torch.cat([w.render(moved[i:i+1], alone[i]) for i in range(n)]))
+    path = module('trajectories').walk(p, a[:, None].expand(n, k, 2), many)
+    for s in range(k): p = w.move(p, a, many); assert torch.equal(p, path[:, s + 1])
+
+def dreams_one_by_one(seed, n, k):
+    "A batch is encoded and imagined as its members are one by one, and a dream is its predictions one after another."
+    z, a = randn(seed, n, D), randn(seed + 1, n, k, A)
+    dream = jepa().unroll(z, a)
+    same(dream, torch.cat([jepa().unroll(z[i:i+1], a[i:i+1]) for i in range(n)]))
+    for s in range(k): z = jepa().predict(z, a[:, s]); same(z, dream[:, s])
+    obs = images(n)
+    same(jepa().encode(obs), torch.cat([jepa().encode(obs[i:i+1]) for i in range(n)]), 1e-4)
+    assert module('unrolling').dream(jepa(), z, a).shape == (n, k + 1, D)
+
+def losses_do_not_care_for_order(seed, n, k):
+    "Losses are never negative, vanish where nothing is wrong, and don't depend on the order of the batch or of the dimensions."
+    vc, ts, iv, je = map(module, 'losses.variance_covariance losses.time_similarity losses.inverse_dynamics jepa'.split())
+    z, a, order = randn(seed, n, k, D), randn(seed + 1, n, k, A), torch.randperm(n, generator=rng(seed))
+    net = idm().requires_grad_(False)
+    losses = [vc.variance_loss, partial(vc.variance_loss, pool='time'), vc.covariance_loss, partial(vc.covariance_loss, pool='time'), ts.time_similarity_loss,
+              lambda z, a=a: iv.inverse_dynamics_loss(net, z, a), lambda z, a=a: je.rollout_loss(jepa(), z, a, k)]
+    for i, loss in enumerate(losses):
+        more = [a[order]] if i > 4 else []
+        assert loss(z) >= 0
+        same(loss(z), loss(z[order], *more))
+        if i < 5: same(loss(z), loss(z[..., torch.randperm(D, generator=rng(seed))]))
+    still = z[:1, :1].expand(n, k, D)
+    assert ts.time_similarity_loss(still) == 0 and je.prediction_loss(z, z) == 0 and vc.covariance_loss(still) < 1e-8
+    same(vc.variance_loss(still), torch.tensor(1 - 1e-4**.5)); assert vc.variance_loss(100*z + z.flip(0)*0, gamma=.01) == 0
+    same(je.prediction_loss(z, z.flip(0)), ((z - z.flip(0))**2).sum()/z.numel())
+
+def planners_keep_their_word(seed, n, k):
+    "Plans have their shape and keep the limit, and one that keeps its elites is never worse than the mean that it started from."
+    cost = lambda plans: (plans - goal).abs().sum((-1, -2)).sqrt() + plans[..., 0].sin().sum(-1)
+    goal, init = randn(seed, 1, 1, k, A), randn(seed + 1, n, k, A)*.5
+    for kind, more in ((module('planning.cem').CEM, {}), (module('planning.mppi').MPPI, dict(temperature=.5))):
+        p = kind(num_samples=12, iterations=3, num_elites=4, horizon=k, keep=2, pick='best', fresh=.25, **more)
+        plan = p.plan(cost, rng(seed), n, init=init)
+        assert plan.actions.shape == (n, k, A) and (plan.actions.norm(dim=-1) <= p.max_norm*(1 + 1e-5)).all()
+        first = module('planning.cem').limit_norm(init, p.max_norm)
+        assert (cost(plan.actions[:, None]) <= cost(first[:, None]) + 1e-4).all()
+        up = p.update(randn(seed, n, 12, k, A), randn(seed + 2, n, 12))
+        same(up.weights.sum(1), torch.ones(n)); assert (up.std >= 0).all()
+
+def the_fast_cost_is_the_cost(seed, n, k):
+    "Both ways to price plans agree, whatever is summed, and a batch of episodes costs what its episodes do."
+    co, fa = module('planning.cost'), module('planning.fast')
+    z0, zg, plans = randn(seed, n, D), randn(seed + 1, n, D), randn(seed + 2, n, 3, k, A)
+    for reduce in ('sum', 'last'):
+        for distance in ('squared', 'plain'):
+            slow = co.goal_cost(jepa(), z0, zg, plans, reduce, distance)
+            assert slow.shape == (n, 3) and (slow >= 0).all()
+            same(slow, torch.cat([co.goal_cost(jepa(), z0[i:i+1], zg[i:i+1], plans[i:i+1], reduce, distance) for i in range(n)]), 1e-4)
+            same(fa.make_cost(jepa(), z0, zg, reduce, distance)(plans), slow, 1e-3 if module('core').amp_dtype('cpu') is None else .1)
+
+def there_and_back(seed, n, k):
+    "Positions survive the normaliser; images become numbers of one range, whatever their brightness."
+    norm, xy = Normalizer(), randn(seed, n, k, 2)*30
+    same(norm.inverse_position(norm.position(xy)), xy, 1e-4)
+    obs = images(n); dim = (obs//2).clamp_max(127)
+    for x in (norm.obs(obs), norm.obs(dim)):
+        y = x*torch.tensor(norm.obs_std)[:, None, None] + torch.tensor(norm.obs_mean)[:, None, None]
+        assert y.min() > -1e-3 and y.max() < 1 + 1e-3
+
+def the_interval_is_wilsons(seed, n, k):
+    "The ends of the interval are the two rates at which what was seen lies 1.96 standard errors away."
+    n = 3*n*k; won = torch.rand(n, generator=rng(seed)) < torch.rand((), generator=rng(seed + 1))
+    rate, low, high = module('planning.episodes').success_rate(won)
+    assert rate == pytest.approx(int(won.sum())/n) and 0 <= low <= rate <= high <= 1
+    for end in (low, high):
+        if 0 < end < 1: assert abs(rate - end) == pytest.approx(1.959964*math.sqrt(end*(1 - end)/n), rel=1e-4)
+
+def probes_and_spaces(seed, n, k):
+    "A probe's error is zero where it is right; the effective rank lies between 1 and the number of dimensions; principal coordinates keep distances."
+    pb, z = module('probing'), randn(seed, n, k, D)
+    assert pb.decode(jepa(), probe(), z).shape == (n, k, 2) and pb.probe_loss(probe(), z, probe()(z)) == 0
+    assert 1 - 1e-4 <= pb.effective_rank(z) <= min(n*k, D) + 1e-3 and pb.effective_rank(z[:1, :1].expand(n, k, D)) < 1.01
+    q = pb.pca(z, min(n*k, D))
+    assert pb.pca(z, 1).shape == (n, k, 1)
+    same(torch.cdist(q.flatten(0, 1), q.flatten(0, 1)), torch.cdist(z.flatten(0, 1), z.flatten(0, 1)), 1e-2)
+
+def films_are_cut_from_walks(seed, n, k):
+    "Each action of a clip leads from one position to the next, and each picture shows its position."
+    w, tr = module('two_rooms'), module('trajectories')
+    c = tr.sample_clips(n, tr.TrajectoryConfig(steps=4*k, clip=k, door_centred=.5, crossing=.5), rng(seed))
+    many = w.Layout(*(v.repeat_interleave(k - 1) for v in c.layout))
+    assert torch.equal(w.move(c.position[:, :-1].flatten(0, 1), c.action[:, :-1].flatten(0, 1), many), c.position[:, 1:].flatten(0, 1))
+    assert torch.equal(c.obs, w.render(c.position, c.layout)) and (c.action.norm(dim=-1) < 1.81).all()
+
+LAWS = (steps_one_by_one, dreams_one_by_one, losses_do_not_care_for_order, planners_keep_their_word, the_fast_cost_is_the_cost, there_and_back, the_interval_is_wilsons, probes_and_spaces, films_are_cut_from_walks)
+
+@pytest.mark.promise('Right arguments of any size and seed are answered as theory says: batches as their members, losses never negative, plans within their limit, intervals as Wilson defined them.', per_law=(8, 200))
+def test_right_arguments(size, record_property):
+    torch.set_num_threads(1); count = 0
+    for law in LAWS:
+        @examples(size['per_law'])
+        @given(seeds, sizes, sizes)
+        def holds(seed, n, k):
+            nonlocal count
+            count += 1; law(seed, n, k)
+        holds()
+    record_property('cases', count)

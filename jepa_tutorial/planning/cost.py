@@ -5,7 +5,7 @@
 # %% ../../nbs/5_planning/15_cost.ipynb #43ce9462
 from __future__ import annotations
 import torch
-from ..core import _can, _expect
+from ..core import _can, _expect, _same_home
 
 # %% auto #0
 __all__ = ['goal_distance', 'goal_cost']
@@ -44,6 +44,7 @@ def goal_cost(
 def _check_plans(z0, z_goal, actions, reduce):
     "Refuse shapes that don't fit together, in one clear line."
     for name, x in dict(z0=z0, z_goal=z_goal, actions=actions).items(): _expect(f'{name} [...]', x, like=z0 if name == 'z_goal' else None)
+    _same_home('actions', actions, z0, False)
     if not isinstance(reduce, str) or reduce not in ('sum', 'last'): raise ValueError(f"reduce={reduce!r} must be 'sum' or 'last'")
     if actions.ndim != 4 or not actions.shape[2]: raise ValueError(f'actions has shape {list(actions.shape)}, but must be [E,N,T,A] with T at least 1')
     for name, z in (('z0', z0), ('z_goal', z_goal)):

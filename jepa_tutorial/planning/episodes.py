@@ -40,7 +40,6 @@ def sample_tasks(
     margin: float = 2.6,   # distance to every wall in pixels
 ) -> Tasks:
     "Starts and goals in opposite rooms, in either direction."
-    if n == 0 and n is not False: raise ValueError('n=0, but there must be at least 1 task')
     _count('n', n); _is('rooms', rooms, Rooms, 'Rooms()'); _count('seed', seed, 0, 2**128); _check_margin(margin, rooms, fixed)
     u = np.random.Generator(np.random.PCG64(seed)).random((n, 7))
     place = lambda pad, u: pad + np.floor(u*(rooms.img_size - 2*pad))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import safetensors.torch as st, torch, torch.nn as nn
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from safetensors import SafetensorError
-from .core import PACKAGE, Normalizer, _device, _is, _nearest, device as best_device
+from .core import PACKAGE, Normalizer, _brief, _device, _is, _nearest, device as best_device
 from .jepa import build_jepa
 from .probing import PositionProbe
 
@@ -166,8 +166,8 @@ def load_pretrained(
     device: torch.device | str | None = None,   # default: the best device of this machine
 ) -> Trained:
     "A model that came with the package; works offline."
-    if not (WEIGHTS/f'{name}.safetensors').is_file():
-        raise ValueError(f"no shipped model '{name}'{_nearest(name, sorted(p.stem for p in WEIGHTS.glob('*.safetensors')))}")
+    if not os.path.isfile(WEIGHTS/f'{name}.safetensors'):
+        raise ValueError(f"no shipped model {_brief(str(name))}{_nearest(name, sorted(p.stem for p in WEIGHTS.glob('*.safetensors')))}")
     return load_trained(WEIGHTS/name, device)
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #93d0b2d9

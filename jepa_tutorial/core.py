@@ -109,10 +109,10 @@ def _count(name: str, n, low: int = 1, high: int = 10**9) -> int:
     if isinstance(n, Integral) and not isinstance(n, bool) and low <= n <= high: return int(n)
     raise ValueError(f'{name} is {_brief(n)}; give a whole number ' + (f'from {low} to {high}' if high < 10**9 else f'of at least {low}' + ' (and below a billion)'*(isinstance(n, int) and n > high)))
 
-def _number(name: str, x, low: float = -1e30, high: float = 1e30, above: float = -np.inf) -> float:
+def _number(name: str, x, low: float = -1e18, high: float = 1e18, above: float = -np.inf) -> float:
     "`x`, if it is a number from `low` to `high`, and above `above`."
     if isinstance(x, Real) and not isinstance(x, bool) and low <= x <= high and x > above: return x
-    bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e30) + [f'of at most {high:g}']*(high < 1e30)
+    bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18) + [f'of at most {high:g}']*(high < 1e18)
     raise ValueError(f'{name} is {_brief(x)}; give a number ' + (' and '.join(bounds) or 'that is finite'))
 
 def _whole(seed) -> int:

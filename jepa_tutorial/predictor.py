@@ -53,7 +53,7 @@ class GRUPredictor(nn.Module):
     ):
         super().__init__()
         _count('dim', dim, high=2**16); _count('action_dim', action_dim, high=2**16)
-        if not isinstance(num_layers, int) or num_layers < 1: raise ValueError(f'num_layers={num_layers!r}, but a predictor needs at least 1')
+        if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 1 <= num_layers <= 64: raise ValueError(f'num_layers={num_layers!r}, but a predictor needs at least 1, and at most 64')
         self.dim, self.action_dim = dim, action_dim
         self.cells = nn.ModuleList(GRUCell(dim if i else action_dim, dim) for i in range(num_layers))
 

@@ -43,7 +43,7 @@ def forward(self:Projector,
 def _check_weights(weights: dict):
     "Refuse weights that would reward what they should punish."
     for name, w in weights.items():
-        if isinstance(w, bool) or not isinstance(w, (int, float)) or not 0 <= w <= 1e30: raise ValueError(f'the weight of {name} must be zero or a positive number, got {w!r}')
+        if isinstance(w, bool) or not isinstance(w, (int, float)) or not 0 <= w <= 1e18: raise ValueError(f'the weight of {name} must be zero or a positive number, got {w!r}')
 
 # %% ../../nbs/3_losses/10_objective.ipynb #a28fb537
 def _check_settings(o: Objective):

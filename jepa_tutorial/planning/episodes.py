@@ -76,9 +76,9 @@ def _check_run(policy, tasks, steps, contact, generator, rooms):
     _expect('tasks.start [E,2], tasks.goal [E,2]', *tasks[1:], finite=True); _check_layout(tasks.layout, rooms, tasks.start.shape[:1])
     if tasks.start.device.type == 'cpu': [_place(f'tasks.{k}', getattr(tasks, k), tasks.layout, rooms) for k in ('start', 'goal')]
 
-def _next_actions(plan, E: int) -> list:
+def _next_actions(plan, start) -> list:
     "The actions of a policy, one after another."
-    _expect("the policy's plan [E,k,2]", plan, E=E)
+    _expect("the policy's plan [E,k,2]", plan, like=start, E=len(start))
     return list(plan.unbind(1))
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #d0fec951
@@ -97,7 +97,7 @@ def run_policy(
     generator = generator or torch.Generator(tasks.start.device).manual_seed(0)
     path, queue, began = [tasks.start], [], time.perf_counter()
     for t in range(steps):
-        if not queue: queue = _next_actions(policy(path[-1], tasks, steps - t, generator, rooms), len(tasks.start))
+        if not queue: queue = _next_actions(policy(path[-1], tasks, steps - t, generator, rooms), tasks.start)
         action = limit_norm(queue.pop(0), rooms.max_norm)
         path.append(move_unchecked(path[-1], action, tasks.layout, rooms, contact, generator))
         if progress: progress(t + 1, steps)
@@ -177,7 +177,7 @@ def success_rate(
     success: torch.Tensor,  # [E] bool
 ) -> tuple:                 # rate, low, high
     "Share of successes with its Wilson 95 % interval (@eq-wilson)."
-    _expect('success [E] real', success, empty=True)
+    _expect('success [E] real', success, finite=True, empty=True)
     n, z = len(success), 1.959964
     if not n: raise ValueError('success is empty; run at least one episode')
     p = float(success.float().mean())

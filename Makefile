@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial demo test lab readme execute docs pages soak browser slurm
+.PHONY: tutorial demo test lint lab readme execute docs pages soak browser slurm
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -23,6 +23,10 @@ test: .venv/.dev
 	@scripts/stage 'notebooks' env OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --timing
 	@scripts/stage 'tests' $(BIN)/pytest -q --durations 5
 	@scripts/stage 'wheel' $(BIN)/pytest -q -m wheel
+
+# ruff, and pyrefly over the package; part of make test
+lint: .venv/.dev
+	$(BIN)/python scripts/lint.py
 
 lab: .venv/.lab
 	$(BIN)/jupyter lab nbs/index.ipynb

@@ -5,13 +5,15 @@
 # %% ../nbs/7_tools/25_bench.ipynb #c8669d78
 from __future__ import annotations
 import datetime, math, os, platform, resource, subprocess, sys, time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 import torch
 from .core import amp_dtype, autocast, load_config, rng
 from .encoder import ImpalaEncoder
 from .jepa import JEPA
+from .planning.cem import CEM
 from .planning.cost import goal_cost
 from .planning.episodes import run_episodes, sample_tasks
 from .planning.fast import make_cost
@@ -29,7 +31,7 @@ __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'pla
            'machine', 'report', 'report_table']
 
 # %% ../nbs/7_tools/25_bench.ipynb #0288d8e6
-def plain_clip(cfg: TrajectoryConfig, generator, rooms=Rooms()) -> tuple:
+def plain_clip(cfg: TrajectoryConfig, generator: torch.Generator, rooms: Rooms = Rooms()) -> tuple:
     "One clip (obs [T,2,H,W], action [T,2], position [T,2]), one step and one frame after another."
     layout, turn = sample_layouts(1, rooms, cfg.fixed_wall, generator), torch.distributions.VonMises(torch.zeros(()), torch.tensor(cfg.kappa))
     low, high = rooms.low + 1., rooms.high - 1.
@@ -48,11 +50,11 @@ class PlainData(torch.utils.data.Dataset):
     "Clips one by one, for a DataLoader."
     def __init__(self, cfg, n): self.cfg, self.n = cfg, n
     def __len__(self): return self.n
-    def __getitem__(self, i): return plain_clip(self.cfg, rng(i))
+    def __getitem__(self, index): return plain_clip(self.cfg, rng(index))
 
 def plain_clips(n: int, cfg: TrajectoryConfig = TrajectoryConfig()) -> Clip:
     "`n` clips, stacked by a DataLoader."
-    return Clip(*next(iter(torch.utils.data.DataLoader(PlainData(cfg, n), batch_size=n))), None)
+    return Clip(*next(iter(torch.utils.data.DataLoader(PlainData(cfg, n), batch_size=n))), layout=None)
 
 # %% ../nbs/7_tools/25_bench.ipynb #8d1d2bcb
 def plain_step(learner: Learner, clip: Clip):
@@ -96,7 +98,9 @@ def seconds(fn: Callable) -> float:
     return time.perf_counter() - start
 
 # %% ../nbs/7_tools/25_bench.ipynb #b389b418
-def median(v: list) -> float: return sorted(v)[len(v)//2]
+def median(v: list) -> float:
+    "The middle one of some numbers."
+    return sorted(v)[len(v)//2]
 
 def compare(case: Case, repeats: int = 3) -> dict:
     "Plain and fast in turn; medians, the fast side's spread, and how many times faster it is."
@@ -108,35 +112,35 @@ def compare(case: Case, repeats: int = 3) -> dict:
     return dict(name=case.name, unit=case.unit, plain=show(plain), fast=show(fast), spread=(per[1][-1] - per[1][0])/fast, times=plain/fast, repeats=repeats)
 
 # %% ../nbs/7_tools/25_bench.ipynb #f09af036
-def data_case(dev, scale: float = 1.) -> Case:
+def data_case(dev: torch.device, scale: float = 1.) -> Case:
     "Clips of 17 frames."
     n, m = max(1, round(8*scale)), max(2, round(512*scale))
     return Case('clips of 17 frames', 'clips/s', lambda: plain_clips(n), lambda: sample_clips(m, TrajectoryConfig(), rng(0, dev), dev), n, m)
 
 # %% ../nbs/7_tools/25_bench.ipynb #1facbd65
-def training_case(dev, scale: float = 1.) -> Case:
+def training_case(dev: torch.device, scale: float = 1.) -> Case:
     "Training frames per second, data included."
     batch = max(8, round((64 if dev.type == 'cpu' else 384)*scale))
     small = [] if scale >= 1 else ['model.dim=32', 'model.channels=[4,4,4]']
     few = batch if dev.type == 'cpu' else min(batch, 16)         # clips one by one: a GPU would wait for minutes
     learner = Learner(load_config('random_wall', f'optim.batch={batch}', *small), dev)
-    def plain(): plain_step(learner, Clip(*(v.to(dev) for v in plain_clips(few)[:3]), None))
+    def plain(): plain_step(learner, Clip(*(v.to(dev) for v in plain_clips(few)[:3]), layout=None))
     return Case('training, data included', 'frames/s', plain, lambda: train_step(learner), few*17, batch*17)
 
 # %% ../nbs/7_tools/25_bench.ipynb #3058606b
-def model_of(dev, scale: float = 1.) -> JEPA:
+def model_of(dev: torch.device, scale: float = 1.) -> JEPA:
     "An untrained model of the published size, or a small one."
     jepa = JEPA() if scale >= 1 else JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=32), GRUPredictor(32))
     return jepa.to(dev).eval().requires_grad_(False)
 
-def task_pictures(n: int, dev) -> tuple:
+def task_pictures(n: int, dev: torch.device) -> tuple:
     "Present and goal [n,2,H,W] of n tasks."
     tasks = sample_tasks(n, seed=0)
     layout = Layout(*(v.to(dev) for v in tasks.layout))
     return tuple(render(p.to(dev), layout, Rooms()) for p in (tasks.start, tasks.goal))
 
 # %% ../nbs/7_tools/25_bench.ipynb #ca07926b
-def plan_case(dev, scale: float = 1.) -> Case:
+def plan_case(dev: torch.device, scale: float = 1.) -> Case:
     "Iterations of MPPI at the published setting."
     jepa, (now, then) = model_of(dev, scale), task_pictures(1, dev)
     at = dict(num_samples=max(4, round(200*scale)), num_elites=max(2, round(20*scale)), horizon=max(2, round(90*scale)), max_norm=None)
@@ -145,7 +149,7 @@ def plan_case(dev, scale: float = 1.) -> Case:
     return Case('one iteration of MPPI', 's', plain, fast, 1, 4, 'less')
 
 # %% ../nbs/7_tools/25_bench.ipynb #3f77f137
-def episodes_case(dev, scale: float = 1.) -> Case:
+def episodes_case(dev: torch.device, scale: float = 1.) -> Case:
     "Seconds per episode of 200 steps in the fast mode: alone, and in a batch of 20."
     from jepa_tutorial.checkpoints import load_pretrained
     jepa, steps, many = load_pretrained('quick', dev).jepa, max(5, round(200*scale)), max(2, round(20*scale))
@@ -155,7 +159,7 @@ def episodes_case(dev, scale: float = 1.) -> Case:
 CASES = dict(plan=plan_case, episodes=episodes_case, data=data_case, training=training_case)
 
 # %% ../nbs/7_tools/25_bench.ipynb #d6ab3b2f
-def ceiling(dev, n: int = 512, D: int = 512, repeats: int = 5) -> float:
+def ceiling(dev: torch.device, n: int = 512, D: int = 512, repeats: int = 5) -> float:
     "Operations per second of a product [n,D] × [D,3D] in the precision that planning uses."
     dtype = amp_dtype(dev) or torch.float32
     x, w = (torch.randn(s, device=dev).to(dtype) for s in ((n, D), (D, 3*D)))
@@ -164,7 +168,9 @@ def ceiling(dev, n: int = 512, D: int = 512, repeats: int = 5) -> float:
     product()
     return 20*2*n*D*3*D/median(sorted(seconds(product) for _ in range(repeats)))
 
-def operations(N=200, T=90, D=512, A=2) -> int: return 2*N*T*(D + A)*3*D   # of one iteration, @eq-operations
+def operations(N=200, T=90, D=512, A=2) -> int:
+    "Multiplications and additions of one iteration (@eq-operations)."
+    return 2*N*T*(D + A)*3*D
 
 # %% ../nbs/7_tools/25_bench.ipynb #656ea605
 def training_operations(channels=(16, 32, 32), D: int = 512, size: int = 65) -> int:
@@ -188,14 +194,14 @@ def profile(
     return [(r.key.removeprefix('aten::'), r.count, r.self_cpu_time_total/whole) for r in rows[:top]]
 
 # %% ../nbs/7_tools/25_bench.ipynb #b896f6d0
-def dependent_steps(planner, steps: int = 200) -> int:
+def dependent_steps(planner: CEM, steps: int = 200) -> int:
     "Predictor steps, one after another, in an episode of so many actions."
     first = planner.first_iterations if planner.first_iterations else planner.iterations
     again = planner.iterations if planner.warm_start else first
     return sum((again if t else first)*min(planner.horizon, steps - t) for t in range(0, steps, planner.execute))
 
 # %% ../nbs/7_tools/25_bench.ipynb #1f079271
-def episode_costs(dev, numbers=(1, 20, 200), scale: float = 1., repeats: int = 3) -> list[dict]:
+def episode_costs(dev: torch.device, numbers=(1, 20, 200), scale: float = 1., repeats: int = 3) -> list[dict]:
     "Seconds per plan (of all episodes together) and per episode, for batches of episodes, in published mode, in fast mode, and there with the smaller model `quick`."
     from jepa_tutorial.checkpoints import load_pretrained
     quick, rows = load_pretrained('quick', dev).jepa, []
@@ -217,7 +223,7 @@ def import_seconds(module: str, repeats: int = 3) -> float:
     code = f'import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)'
     return median(sorted(float(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout) for _ in range(repeats)))
 
-def machine(dev) -> dict:
+def machine(dev: torch.device) -> dict:
     "What a number was measured on."
     lines = Path('/proc/cpuinfo').read_text().split('\n') if Path('/proc/cpuinfo').exists() else []
     cpu = next((l.split(':')[1].strip() for l in lines if l.startswith('model name')), platform.processor())
@@ -226,7 +232,7 @@ def machine(dev) -> dict:
                 precision=str(amp_dtype(dev) or torch.float32).removeprefix('torch.'), date=datetime.date.today().isoformat())
 
 # %% ../nbs/7_tools/25_bench.ipynb #4b23e851
-def report(dev, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lambda r: None, numbers=(1, 20, 200)) -> dict:
+def report(dev: torch.device, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lambda r: None, numbers=(1, 20, 200)) -> dict:
     "Measure, and put everything together; `say` hears each case when it is done."
     results, batches = [], episode_costs(dev, numbers, scale, repeats) if 'episodes' in names else []
     for name in names: results.append(dict(compare(CASES[name](dev, scale), repeats), case=name)); say(results[-1])
@@ -235,7 +241,7 @@ def report(dev, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lam
                 import_torch=import_seconds('torch'), import_planner=import_seconds('jepa_tutorial.planning.fast'), **machine(dev))
 
 # %% ../nbs/7_tools/25_bench.ipynb #2b63f0de
-def report_table(r: dict, baseline: dict = None) -> str:
+def report_table(r: dict, baseline: dict | None = None) -> str:
     "A report as lines of text."
     old = {c['case']: c['fast'] for c in (baseline or {}).get('cases', [])}
     lines = [f"{'':42}{'plain':>10}{'fast':>10}  {'unit':9}{'faster':>8}{'spread':>8}" + ('  baseline' if old else '')]

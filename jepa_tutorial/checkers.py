@@ -21,13 +21,17 @@ __all__ = ['Hint', 'need', 'Verdict', 'checker', 'close', 'check_repeats', 'chec
            'check_intensity']
 
 # %% ../nbs/7_tools/27_checkers.ipynb #db70c116
+from collections.abc import Callable
 from functools import wraps
 import torch
 
 # %% ../nbs/7_tools/27_checkers.ipynb #a7a64fed
 class Hint(Exception): "What to look at next."
 
-def need(ok, hint):
+def need(
+    ok,         # something true or false
+    hint: str,  # what to try if it is false
+):
     "Go on if `ok`, else stop with a hint."
     if not ok: raise Hint(hint)
 
@@ -38,7 +42,7 @@ class Verdict:
     def __repr__(self): return f'{"✓" if self.ok else "✗ not yet:"} {self.message}'
 
 # %% ../nbs/7_tools/27_checkers.ipynb #b27f6235
-def checker(check):
+def checker(check: Callable):
     "Make a function of an answer return a `Verdict`; errors in the answer become hints."
     @wraps(check)
     def checked(*answers):
@@ -49,7 +53,11 @@ def checker(check):
     return checked
 
 # %% ../nbs/7_tools/27_checkers.ipynb #674e0876
-def close(got, want, what='the result', rtol=1e-4, atol=1e-5):
+def close(
+    got, want,             # numbers or tensors
+    what='the result',     # what `got` is called
+    rtol=1e-4, atol=1e-5,  # allowed errors
+):
     "Need `got` to have the shape and, nearly, the values of `want`."
     need(got is not None, f'{what} is None: does your function return something?')
     got, want = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (got, want))
@@ -688,9 +696,10 @@ def check_equal_frames(last_probe):
 def check_shrink(shrink):
     for norms, limit in (([3., 4.], 2.), ([.3, .4], 2.), ([1., 60.], 2.), ([1., 2., 2.], 1.)):
         parts = [torch.zeros(5).index_fill_(0, torch.tensor(i), n).requires_grad_() for i, n in enumerate(norms)]
-        for p in parts: p.grad = p.detach().clone()
+        grads = [p.detach().clone() for p in parts]
+        for p, g in zip(parts, grads): p.grad = g
         torch.nn.utils.clip_grad_norm_(parts, limit)
-        got, want = shrink(norms, limit), (parts[0].grad.norm()/norms[0]).item()
+        got, want = shrink(norms, limit), (grads[0].norm()/norms[0]).item()
         need(got <= 1, f'shrink({norms}, {limit}) is {got:.3g}: clipping never makes a gradient longer.')
         need(abs(got - min(1, limit/sum(norms))) > 1e-3 or abs(want - got) < 1e-3, 'lengths of orthogonal pieces don\'t add up; their squares do.')
         close(got, want, f'shrink({norms}, {limit})', rtol=1e-3)

@@ -14,13 +14,13 @@ import safetensors.torch as st, torch, torch.nn as nn
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from safetensors import SafetensorError
 from .core import PACKAGE, Normalizer, _brief, _device, _is, _nearest, device as best_device
-from .jepa import build_jepa
+from .jepa import JEPA, build_jepa
 from .probing import PositionProbe
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #6106f696
 class Trained(NamedTuple):
     "What a training run leaves behind."
-    jepa: nn.Module   # encoder, predictor, normalizer
+    jepa: JEPA        # encoder, predictor, normalizer
     probe: nn.Module  # reads positions off the embeddings
     card: dict        # config, steps, frames, device, seconds, numbers
 

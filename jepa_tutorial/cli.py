@@ -8,6 +8,7 @@ __all__ = ['one_line_errors', 'command', 'evaluations', 'pictures', 'jepa_train'
 
 # %% ../nbs/7_tools/23_commands.ipynb #9104972e
 import contextlib, errno, sys
+from collections.abc import Callable
 from functools import partial, wraps
 from inspect import signature
 from json import dumps, loads
@@ -21,7 +22,7 @@ except ImportError: Param = lambda help, type, **kw: Annotated[type, dict(kw, he
 def _remedy(e: Exception) -> str:
     "What to do about a disk that doesn't take any more."
     out = '; choose another folder with --out'
-    return {errno.ENOSPC: '; make room and start again, a run goes on from its last state', errno.EROFS: out, errno.EACCES: out}.get(getattr(e, 'errno', None), '')
+    return {errno.ENOSPC: '; make room and start again, a run goes on from its last state', errno.EROFS: out, errno.EACCES: out}.get(getattr(e, 'errno', 0), '')
 
 # %% ../nbs/7_tools/23_commands.ipynb #2dd9d961
 @contextlib.contextmanager
@@ -40,7 +41,7 @@ def _underscored(arg: str) -> str:
     return '='.join([f"--{name[2:].replace('-', '_')}", *value]) if arg.startswith('--') else arg
 
 # %% ../nbs/7_tools/23_commands.ipynb #f8fd5631
-def command(f):
+def command(f: Callable) -> Callable:
     "Make a function a command: run by a script of its name, it takes its arguments from the command line."
     @wraps(f)
     def run(*args, **kwargs):
@@ -85,10 +86,11 @@ def _figure(path: Path, **kwargs):
 # %% ../nbs/7_tools/23_commands.ipynb #96f4a27a
 def _measure_dream(cfg):
     "A function learner -> errors in pixels after some numbers of imagined steps."
+    from dataclasses import replace
     from jepa_tutorial.core import rng
     from jepa_tutorial.trajectories import TrajectoryConfig, sample_clips
     from jepa_tutorial.unrolling import unroll_eval
-    data = TrajectoryConfig(**{**cfg.data, 'clip': cfg.data.steps + 1, 'door_start': 0.})
+    data = replace(TrajectoryConfig(**cfg.data), clip=cfg.data.steps + 1, door_start=0.)
     def measure(learner):
         clips = sample_clips(cfg.eval.unroll_clips, data, rng(1_000_001, learner.device), learner.device)
         error = unroll_eval(learner.jepa, learner.probe, clips, rng(0, learner.device)).error
@@ -158,7 +160,7 @@ def jepa_train(
 def _several() -> bool:
     "Has torchrun started this process together with others?"
     import os
-    return int(os.environ.get('WORLD_SIZE', 1)) > 1 and 'TORCHELASTIC_RUN_ID' in os.environ
+    return int(os.environ.get('WORLD_SIZE', '1')) > 1 and 'TORCHELASTIC_RUN_ID' in os.environ
 
 def _share(go, cfg, folder: Path, device):
     from jepa_tutorial.parallel import train_together
@@ -239,7 +241,7 @@ def _act(jepa, tasks, search, steps: int, contact: str, seed: int, show: bool):
     from fastprogress.fastprogress import progress_bar
     from jepa_tutorial.core import rng
     from jepa_tutorial.planning.episodes import run_episodes
-    bar = iter(progress_bar(range(steps))) if show else None
+    bar = iter(progress_bar(range(steps)) if show else ())
     tick = (lambda done, of: next(bar, None)) if show else None
     episodes = run_episodes(jepa, tasks, search, steps, contact, rng(seed, next(jepa.parameters()).device), progress=tick)
     if show: next(bar, None); print()      # close the bar

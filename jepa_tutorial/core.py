@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 import numpy as np, torch
 from fastcore.basics import patch
 
@@ -61,13 +62,14 @@ def constant(
 # %% ../nbs/1_world/00_core.ipynb #e4d18b5f
 class Recorded:
     "A function of tensors on a GPU, recorded at its first call and replayed from then on."
+    graph: Any                          # the recording, a torch.cuda.CUDAGraph
     def __init__(self,
         fn: Callable,                       # always the same shapes, and nothing for Python to decide on the way
-        generator: torch.Generator = None,  # what it draws chance from, if it does; goes on from replay to replay
+        generator: torch.Generator | None = None,  # what it draws chance from, if it does; goes on from replay to replay
     ): self.fn, self.generator, self.graph = fn, generator, None
 
     def __call__(self, *inputs):        # tensors; what is returned is overwritten by the next call
-        if self.graph is None: self.record(inputs)
+        if not self.graph: self.record(inputs)
         for own, x in zip(self.inputs, inputs): own.copy_(x)
         self.graph.replay()
         return self.outputs

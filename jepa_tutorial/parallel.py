@@ -21,8 +21,13 @@ from .training import Learner, Run, load_state, train_step
 __all__ = ['world', 'rank', 'gathered', 'averaged', 'Share', 'together', 'train_together']
 
 # %% ../nbs/7_tools/29_parallel.ipynb #90bdee20
-def world() -> int: return dist.get_world_size() if dist.is_initialized() else 1   # processes
-def rank() -> int: return dist.get_rank() if dist.is_initialized() else 0          # which of them this is
+def world() -> int:
+    "The number of processes."
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+def rank() -> int:
+    "Which of them this is."
+    return dist.get_rank() if dist.is_initialized() else 0
 
 # %% ../nbs/7_tools/29_parallel.ipynb #791c16d9
 class _Gather(torch.autograd.Function):
@@ -98,7 +103,7 @@ def gradients(self:Share, clip: Clip) -> dict:
 @contextlib.contextmanager
 def together(device=None):
     "Meet the other processes that torchrun has started; gives the device that is this one's."
-    local, gpu = int(os.environ.get('LOCAL_RANK', 0)), torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
+    local, gpu = int(os.environ.get('LOCAL_RANK', '0')), torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
     if gpu: torch.cuda.set_device(local)
     dist.init_process_group('nccl' if gpu else 'gloo', timeout=timedelta(hours=2))   # the others wait while the first one evaluates
     try: yield torch.device('cuda', local) if gpu else torch.device(device or 'cpu')

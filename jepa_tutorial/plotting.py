@@ -78,7 +78,11 @@ def frame_rgb(
     return ((255*(1 - w) + _rgb('wall')*w)*(1 - d) + _rgb(dot)*d).round().astype(np.uint8)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #2858590b
-def show_frame(ax, obs, title=None, dot='dot'):
+def show_frame(
+    ax,                     # matplotlib axes
+    obs,                    # uint8 [2,H,W]
+    title=None, dot='dot',  # above the frame; the dot's colour
+):
     "Show one frame [2,H,W] on `ax`."
     ax.imshow(frame_rgb(obs, dot), interpolation='nearest'); ax.set(xticks=[], yticks=[]); ax.grid(False)
     for s in ax.spines.values(): s.set_visible(False)
@@ -117,7 +121,7 @@ def save_gif(
     _number('fps', fps, above=0, high=1000); _count('scale', scale, high=64)
     frames = [_coloured(f) for f in frames]
     if not frames: raise ValueError('frames is empty; give at least one picture')
-    ims = [PILImage.fromarray(f).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.NEAREST) for f in frames]
+    ims = [PILImage.fromarray(f).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.Resampling.NEAREST) for f in frames]
     ims = [im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE) for im in ims]
     ms = [int(1000/fps)]*(len(ims) - 1) + [1000]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -125,13 +129,13 @@ def save_gif(
     return Path(path)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #6b1f4c0f
-def gif_output(path):
+def gif_output(path: str | Path):
     "Show a GIF below a cell, stored in the notebook as a picture."
     from IPython.display import display
     display({'image/gif': Path(path).read_bytes(), 'text/plain': f'<{Path(path).name}>'}, raw=True)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #1d749274
-def fig_rgb(fig) -> np.ndarray:
+def fig_rgb(fig: Figure) -> np.ndarray:
     "A figure as pixels [H,W,3], for a frame of a film; closes the figure."
     _can('fig', fig, 'savefig')
     buf = io.BytesIO(); fig.savefig(buf, format='png'); plt.close(fig); buf.seek(0)
@@ -152,7 +156,7 @@ def curves(
     return ax
 
 # %% ../nbs/7_tools/22_plotting.ipynb #cb8660c2
-def png(fig) -> bytes:
+def png(fig: Figure) -> bytes:
     "A figure as a PNG file; closes the figure."
     _can('fig', fig, 'savefig')
     buf = io.BytesIO(); fig.savefig(buf, format='png', bbox_inches='tight'); plt.close(fig)
@@ -186,14 +190,14 @@ def keys(
     labels='←↑↓→',  # one button for each letter
     start='',       # what counts as pressed already
     columns=None,   # buttons in a row; None: all of them
-    tips={},        # letter -> what it does, for who points at it or has it read aloud
+    tips=None,      # letter -> what it does, for who points at it or has it read aloud
 ):
     "Buttons whose value is the string of letters pressed so far; ⌫ takes the last one back."
     import ipywidgets as w
     if columns is not None: _count('columns', columns)
     from traitlets import Unicode
     class Keys(w.HBox, w.ValueWidget): value, description = Unicode(), Unicode()
-    pad = Keys([w.Button(description=k, tooltip=tips.get(k, ''), layout=w.Layout(width='3em', margin='2px')) for k in [*labels, '⌫']], value=start)
+    pad = Keys([w.Button(description=k, tooltip=(tips or {}).get(k, ''), layout=w.Layout(width='3em', margin='2px')) for k in [*labels, '⌫']], value=start)
     if columns: pad.layout = w.Layout(flex_flow='row wrap', width=f'calc({columns}*(3em + 4px) + 8px)')
     for b in pad.children:
         b.on_click(lambda b: setattr(pad, 'value', pad.value[:-1] if b.description == '⌫' else pad.value + b.description))
@@ -273,8 +277,8 @@ def text(self:_Pen, x, y, text, size=8.5, ha='center'):
 
 # %% ../nbs/7_tools/22_plotting.ipynb #603842d9
 @patch
-def shape(self:_Pen, patch, fill, edge=None, lw=1.2, z=3):
-    patch.set(fc=fill, ec=edge or fill, lw=lw if edge else 0, zorder=z + self.lit, clip_on=False); self.ax.add_patch(patch)
+def shape(self:_Pen, form, fill, edge=None, lw=1.2, z=3):
+    form.set(fc=fill, ec=edge or fill, lw=lw if edge else 0, zorder=z + self.lit, clip_on=False); self.ax.add_patch(form)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #ab125595
 @patch
@@ -435,7 +439,7 @@ def save(self:Architecture, path) -> Path:
 # %% ../nbs/7_tools/22_plotting.ipynb #43fcf93d
 def _sheet():
     fig = Figure(figsize=(7.2, 5.6), facecolor='white', layout='none')
-    ax = fig.add_axes([0, 0, 1, 1]); ax.set(xlim=(0, 720), ylim=(560, 0)); ax.axis('off')
+    ax = fig.add_axes((0, 0, 1, 1)); ax.set(xlim=(0, 720), ylim=(560, 0)); ax.axis('off')
     for y, word in ((22, 'training'), (312, 'planning')): _Pen(ax, False).text(706, y, word, 10, 'right')
     return fig, ax
 

@@ -8,6 +8,7 @@ __all__ = ['PositionProbe', 'probe_loss', 'embed', 'decode', 'probe_error', 'fit
 # %% ../nbs/4_training/11_probing.ipynb #7c5438d1
 import torch, torch.nn as nn, torch.nn.functional as F
 from .core import _can, _count, _expect, _generator, _number
+from .jepa import JEPA
 
 # %% ../nbs/4_training/11_probing.ipynb #202605a7
 class PositionProbe(nn.Module):
@@ -36,7 +37,7 @@ def probe_loss(
 # %% ../nbs/4_training/11_probing.ipynb #3d4ea865
 @torch.no_grad()
 def embed(
-    jepa: nn.Module,
+    jepa: JEPA,
     obs: torch.Tensor,  # uint8 [B,T,2,H,W]
     chunk: int = 32,    # clips encoded at a time
 ) -> torch.Tensor:      # [B,T,D]
@@ -47,7 +48,7 @@ def embed(
 # %% ../nbs/4_training/11_probing.ipynb #2a16c7a4
 @torch.no_grad()
 def decode(
-    jepa: nn.Module,   # supplies the normalizer
+    jepa: JEPA,        # supplies the normalizer
     probe: nn.Module,
     z: torch.Tensor,   # [...,D] embeddings, true or imagined
 ) -> torch.Tensor:     # [...,2] (x, y) in pixels
@@ -57,7 +58,7 @@ def decode(
 
 # %% ../nbs/4_training/11_probing.ipynb #eb325e70
 def probe_error(
-    jepa: nn.Module,
+    jepa: JEPA,
     probe: nn.Module,
     obs: torch.Tensor,       # uint8 [B,T,2,H,W]
     position: torch.Tensor,  # [B,T,2] true positions in pixels

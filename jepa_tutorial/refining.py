@@ -5,8 +5,8 @@
 # %% ../nbs/6_results/32_failures.ipynb #339f5692
 from __future__ import annotations
 import copy, time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Callable
 import torch
 from .checkpoints import Trained
 from .core import _can, _count, _is, _number, _whole, amp_dtype, autocast, rng
@@ -71,7 +71,7 @@ def refine(
     trained: Trained,
     dreams: Dreams = Dreams(),
     fixed_wall: bool | None = None,   # None: as the model's own data
-    say: Callable = None,             # called with (updates done, loss) after each
+    say: Callable | None = None,      # called with (updates done, loss) after each
 ) -> Trained:                         # a new model; its card tells how it was refined
     "Train the predictor alone on long dreams; encoder, probe and LayerNorm stay as they are."
     _is('trained', trained, Trained, 'a Trained, such as load_pretrained()'); _is('dreams', dreams, Dreams, 'Dreams()')
@@ -90,7 +90,7 @@ def refine(
 # %% ../nbs/6_results/32_failures.ipynb #1eefc1e4
 def _update(jepa, films, dreams, optimizer, i, generator):
     "One step of training; returns its loss."
-    z, actions = _excerpts(*films, dreams.batch, dreams.steps, generator)
+    z, actions = _excerpts(*films, n=dreams.batch, length=dreams.steps, generator=generator)
     for group in optimizer.param_groups: group['lr'] = learning_rate(i, dreams.updates, dreams)
     with autocast(z.device): loss = rollout_loss(jepa, z, actions, dreams.steps)
     loss.backward()

@@ -5,13 +5,14 @@
 # %% ../nbs/7_tools/24_reproduce.ipynb #1f32b4dc
 from __future__ import annotations
 import datetime, fnmatch, hashlib, json, subprocess, time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from .checkpoints import load_trained, save_trained
 from .core import PACKAGE, load_config, rng
-from .planning.episodes import Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
+from .planning.episodes import Episodes, Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 from .planning.mppi import load_planner
 from .refining import refine
 from .training import _device_name, _write_atomic, train
@@ -36,8 +37,8 @@ def save_tasks(name: str, n: int = 1000):
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #567e2017
 def load_tasks(
-    name: str,       # 'fixed_wall_v1' or 'random_wall_v1'
-    n: int = None,   # the first n of them; default all
+    name: str,              # 'fixed_wall_v1' or 'random_wall_v1'
+    n: int | None = None,   # the first n of them; default all
 ) -> Tasks:
     "A held-out task set."
     if not isinstance(name, str) or name not in HELD_OUT: raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
@@ -130,14 +131,14 @@ def deadline(
     return check
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #206ee222
-def shipped(cfg, refined: bool = False) -> Path | None:
+def shipped(cfg: DictConfig, refined: bool = False) -> Path | None:
     "Weights of this package that were trained with these settings, and refined or not, if there are any."
     key = lambda c: {k: c[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
     cards = sorted((PACKAGE/'weights').glob('*.json'))
     fits = lambda card: key(card['config']) == key(OmegaConf.to_container(cfg)) and ('refined' in card) == refined
     return next((c.with_suffix('') for c in cards if fits(json.loads(c.read_text()))), None)
 
-def train_row(row: Row, runs: Path, check, device=None, progress=False):
+def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
     cfg, folder = settings(row), Path(runs)/row.run
     if row.variant == 'refined': return _refined(row, folder, runs, check, device, progress)
@@ -158,7 +159,7 @@ def _refined(row, folder, runs, check, device, progress):
     return load_trained(folder, device)
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #d08c3d33
-def outcomes(episodes, tasks) -> list[list]:
+def outcomes(episodes: Episodes, tasks: Tasks) -> list[list]:
     "For each episode: final distance, smallest distance (pixels), first step within 4.5 px or -1."
     d = (episodes.position - tasks.goal[:, None].to(episodes.position.device)).norm(dim=-1).cpu()
     near = d < 4.5
@@ -166,7 +167,7 @@ def outcomes(episodes, tasks) -> list[list]:
     return [[round(a, 3), round(b, 3), c] for a, b, c in zip(d[:, -1].tolist(), d.amin(1).tolist(), first.tolist())]
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #a09b9131
-def evaluate(act, tasks: Tasks, log: Path, check, piece: int = 20):
+def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int = 20):
     "Run `act(tasks, piece number)` on pieces of `tasks`; what `log` holds already isn't run again."
     log.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(l) for l in log.read_text().splitlines()] if log.exists() else []
@@ -181,7 +182,7 @@ def evaluate(act, tasks: Tasks, log: Path, check, piece: int = 20):
 # %% ../nbs/7_tools/24_reproduce.ipynb #9fdc1f1a
 def summary(outcomes: list, seconds: float) -> dict:
     "The measures of a list of outcomes."
-    final, nearest, first = (torch.tensor(v) for v in zip(*outcomes))
+    final, _, first = (torch.tensor(v) for v in zip(*outcomes))
     rate, low, high = success_rate(final < 4.5)
     arrived = first[first >= 0].float()
     return dict(episodes=len(final), success=rate, low=low, high=high, reached=(first >= 0).float().mean().item(),
@@ -191,7 +192,7 @@ def summary(outcomes: list, seconds: float) -> dict:
 # %% ../nbs/7_tools/24_reproduce.ipynb #80d6badf
 def commit() -> str | None:
     "The version of the code, if it lies in a clone."
-    try: return subprocess.run(['git', 'rev-parse', '--short=12', 'HEAD'], cwd=PACKAGE, capture_output=True, text=True).stdout.strip() or None
+    try: return subprocess.run(['git', 'rev-parse', '--short=12', 'HEAD'], cwd=PACKAGE, capture_output=True, text=True, check=False).stdout.strip() or None
     except OSError: return None
 
 def provenance(card: dict) -> dict:
@@ -201,7 +202,7 @@ def provenance(card: dict) -> dict:
                 trained_on=card['device'], torch=torch.__version__, date=datetime.date.today().isoformat())
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #9b2d03ab
-def result_path(row: Row, out: Path, final: bool) -> Path:
+def result_path(row: Row, out: Path | str, final: bool) -> Path:
     "Where the result of a row is kept."
     return Path(out)/('final' if final else 'validation')/f'{row.name}.json'
 

@@ -21,6 +21,7 @@ def _defined(
     for node in ast.parse(path.read_text(encoding='utf-8')).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)): found.setdefault(node.name, node)   # a method patched in later may share the name
         elif isinstance(node, ast.Assign): found |= {t.id: node for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.AnnAssign): found[ast.unparse(node.target)] = node
     return found
 
 # %% ../nbs/api.ipynb #ee3fae62
@@ -38,13 +39,11 @@ def public_names(
 
 # %% ../nbs/api.ipynb #672bd19b
 def one_line(
-    node: ast.AST,  # of a definition
+    node,   # of a definition's syntax tree
 ) -> str:
     "What a definition is, in one line."
-    if isinstance(node, ast.Assign): text = f'`{ast.unparse(node.value)}`'
-    elif doc := ast.get_docstring(node): text = doc.split('\n')[0]
-    elif node.name.startswith('check_'): text = 'Judges an answer to an exercise, and hints at what is wrong.'
-    else: text = f'`{ast.unparse(node.body[0])}`'.replace('\n', ' ')
+    if not isinstance(node, (ast.FunctionDef, ast.ClassDef)): text = f'`{ast.unparse(node.value)}`'
+    else: text = (ast.get_docstring(node) or 'Judges an answer to an exercise, and hints at what is wrong.').split('\n')[0]
     return (text if len(text) <= 120 else text[:110].rstrip('`') + ' …' + '`'*text.startswith('`')).replace('|', '\\|')
 
 # %% ../nbs/api.ipynb #7fa4532a

@@ -252,9 +252,9 @@ def measure_rate(
     steps: int = 2,      # that are timed, after one that isn't
 ) -> float:
     "Frames per second of training with these settings on this machine."
-    device = torch.device(device or best_device())
-    if device.type == 'cpu': cfg = OmegaConf.merge(cfg, dict(optim=dict(batch=min(cfg.optim.batch, 32))))   # seconds, not minutes
-    learner = Learner(cfg, device)
+    dev = torch.device(device or best_device())
+    if dev.type == 'cpu': cfg = OmegaConf.merge(cfg, dict(optim=dict(batch=min(cfg.optim.batch, 32))))   # seconds, not minutes
+    learner = Learner(cfg, dev)
     train_step(learner)
     start = time.perf_counter()
     for _ in range(steps): values = train_step(learner)
@@ -281,6 +281,7 @@ def known_rate(sweep: Sweep, out: Path) -> float | None:
     return sum(r['frames'] for r in done)/sum(r['seconds'] for r in done) if done else None
 
 def plan_text(p: dict) -> str:
+    "The outcome of `plan` as a sentence."
     time = f"about {clock(p['seconds'])} at {p['rate']:,.0f} frames/s a run, evaluations not counted" if p['seconds'] else 'how long they take is known when one has finished'
     return f"{p['open']} of {p['runs']} runs to do, {p['frames']:,} frames; {time}"
 
@@ -321,7 +322,7 @@ def _keep(sweep: Sweep, out: Path):
 # %% ../nbs/6_results/21_sweeps.ipynb #0f335147
 def slots(n: int, device: str = '') -> tuple:   # runs at a time, threads of each, GPUs
     "How many of `n` runs this machine takes at a time."
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     gpus = torch.cuda.device_count() if torch.device(device or best_device()).type == 'cuda' else 0
     at_once = max(1, min(n, gpus or cores))
     return at_once, max(1, min(cores//at_once, torch.get_num_threads())), gpus   # OMP_NUM_THREADS still counts
@@ -467,14 +468,14 @@ def epoch_means(
     return [dict(epoch=e, step=e*steps, metric=k, value=float(f'{np.mean(v):.6g}')) for (e, k), v in found.items()]
 
 # %% ../nbs/6_results/21_sweeps.ipynb #31318dcf
-def finished(out: Path) -> dict:   # folder -> settings
+def finished(out: str | Path) -> dict:   # folder -> settings
     "The runs below a folder that have reached their last epoch."
     cfgs = {p.parent: OmegaConf.load(p) for p in sorted(Path(out).glob('*/config.yaml'))}
     done = {f: c for f, c in cfgs.items() if (f/f'epoch_{c.optim.epochs:03}.safetensors').is_file()}
     if not done: raise ValueError(f'{out} holds no finished run; see jepa_sweep --list {out}')
     return done
 
-def varied(cfgs) -> list[str]:
+def varied(cfgs: list[DictConfig]) -> list[str]:
     "The settings in which runs differ, besides name and seed."
     keys = [k for k in _keys(cfgs[0]) if not OmegaConf.is_dict(OmegaConf.select(cfgs[0], k)) and k not in ('name', 'seed')]
     return [k for k in keys if len({_text(_plain(OmegaConf.select(c, k))) for c in cfgs}) > 1]
@@ -613,7 +614,7 @@ def draw_marginals(summary: list[dict], metric: str = ''):   # -> Figure
     return fig
 
 # %% ../nbs/6_results/21_sweeps.ipynb #dc1cd472
-def write_best(path: Path, base: str, overrides):
+def write_best(path: Path, base: str, overrides: list[str]):
     "Write settings as a preset."
     own = OmegaConf.from_dotlist([*overrides])
     text = OmegaConf.to_yaml(OmegaConf.merge(dict(base=base, name='best'), own))

@@ -64,7 +64,7 @@ _SERVER = 'https://api.wandb.ai'
 def _has_key(server: str) -> bool:
     "Is there a key for the server: in the environment, or where `wandb login` puts it?"
     if os.environ.get('WANDB_API_KEY'): return True
-    try: return netrc.netrc(os.environ.get('NETRC')).authenticators(urllib.parse.urlparse(server).hostname) is not None
+    try: return netrc.netrc(os.environ.get('NETRC')).authenticators(urllib.parse.urlparse(server).hostname or '') is not None
     except (OSError, netrc.NetrcParseError): return False
 
 # %% ../nbs/7_tools/28_tracking.ipynb #e08fcd31
@@ -128,8 +128,8 @@ def track_to(names: str) -> tuple:   # 'wandb', 'tensorboard', or 'wandb,tensorb
 # %% ../nbs/7_tools/28_tracking.ipynb #83bb5155
 @contextlib.contextmanager
 def tracked(
-    cfg: DictConfig,   # settings of the run
-    folder: Path,      # of the run
+    cfg: DictConfig,      # settings of the run
+    folder: str | Path,   # of the run
     track: Track,
 ):
     "The trackers of a run, open as long as it goes on."
@@ -171,7 +171,7 @@ def sweep_settings(sweep) -> dict:   # of `sweeps.Sweep`
     return dict(name=sweep.name, method='grid', parameters=parameters, metric=dict(name='success', goal='maximize') if plans else dict(name='unroll_8', goal='minimize'))
 
 # %% ../nbs/7_tools/28_tracking.ipynb #976f1fc0
-def register_sweep(sweep, folder: Path) -> str:
+def register_sweep(sweep, folder: Path) -> str:   # a `sweeps.Sweep`, and where it lies
     "The sweep's number at wandb, which is asked for one the first time."
     path, wandb = Path(folder)/'wandb-sweep', _need('wandb')
     if path.is_file(): return path.read_text()

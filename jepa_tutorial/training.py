@@ -5,8 +5,9 @@
 # %% ../nbs/4_training/13_training.ipynb #24f9f0ef
 from __future__ import annotations
 import contextlib, io, json, math, os, time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 import torch
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
@@ -162,7 +163,7 @@ def climb(self:Learner) -> dict:   # name -> detached scalar, as in `loss`
 def _rehearse(self:Learner):
     "Record `_climb`, and undo what the rehearsal did."
     before = self.generator.get_state()
-    self.recorded.record(())
+    if self.recorded: self.recorded.record(())
     self.generator.set_state(before)
     for opt in (self.optimizer, self.probe_optimizer): opt.zero_grad(set_to_none=False)
 

@@ -91,9 +91,9 @@ def _shape(shape) -> tuple:
 
 # %% ../nbs/1_world/02_trajectories.ipynb #033f3df3
 def sample_turns(
-    shape, kappa: float = 5.,                         # of the result; concentration
-    generator: torch.Generator = None, device=None,   # source of chance; where the result lives: the generator's device
-) -> torch.Tensor:                                    # angles between -π and π
+    shape, kappa: float = 5.,                                # of the result; concentration
+    generator: torch.Generator | None = None, device=None,   # source of chance; where the result lives: the generator's device
+) -> torch.Tensor:                                           # angles between -π and π
     "Von Mises angles around zero (@eq-mises), by @eq-transport."
     device = _drawn_on(generator, device); _number('kappa', kappa, 0, 1e6)
     z = torch.randn(_shape(shape), generator=generator, device=device)
@@ -102,7 +102,7 @@ def sample_turns(
 # %% ../nbs/1_world/02_trajectories.ipynb #36166b43
 def truncated_normal(
     shape, mean: float, std: float, low: float, high: float,  # of the result; the normal before it is cut; nothing lies outside
-    generator: torch.Generator = None, device=None,           # source of chance; where the result lives: the generator's device
+    generator: torch.Generator | None = None, device=None,    # source of chance; where the result lives: the generator's device
 ) -> torch.Tensor:
     "Normal numbers, cut off at both ends."
     device, shape = _drawn_on(generator, device), _shape(shape)
@@ -121,10 +121,10 @@ def _steps(at, steps: int):
 def sample_actions(
     n: int, steps: int,                          # walks, and steps of each
     cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders
-    generator: torch.Generator = None,           # source of chance
+    generator: torch.Generator | None = None,    # source of chance
     device=None,                                 # where the result lives: the generator's device
-    heading: torch.Tensor = None,                # [n] radians; default: any direction
-    at: torch.Tensor = None,                     # [n] the step that has this heading; default: the first
+    heading: torch.Tensor | None = None,         # [n] radians; default: any direction
+    at: torch.Tensor | None = None,              # [n] the step that has this heading; default: the first
 ) -> torch.Tensor:                               # [n,steps,2]
     "Steps of a dot that turns a little before each."
     device = _drawn_on(generator, device); _is('cfg', cfg, TrajectoryConfig); _count('n', n); _count('steps', steps)
@@ -155,10 +155,10 @@ def walk(
 EDGE = .01   # starts keep this distance from every wall
 
 def sample_door_points(
-    layout: Layout,                      # [n]
-    rooms: Rooms = Rooms(),              # lengths
-    generator: torch.Generator = None,   # source of chance
-) -> tuple[torch.Tensor, torch.Tensor]:  # [n,2] points, [n] headings
+    layout: Layout,                            # [n]
+    rooms: Rooms = Rooms(),                    # lengths
+    generator: torch.Generator | None = None,  # source of chance
+) -> tuple[torch.Tensor, torch.Tensor]:        # [n,2] points, [n] headings
     "A point in each doorway, and a direction that leads through it, from either side."
     _check_layout(layout, rooms); _generator(generator)
     n, dev = len(layout.wall_x), layout.wall_x.device
@@ -182,11 +182,11 @@ def put_inside(
 
 # %% ../nbs/1_world/02_trajectories.ipynb #8ecd6132
 def sample_near_door(
-    layout: Layout,                      # [n]
-    rooms: Rooms = Rooms(),              # lengths
-    reach: float = 6.,                   # pixels around the doorway
-    generator: torch.Generator = None,   # source of chance
-) -> torch.Tensor:                       # [n,2]
+    layout: Layout,                             # [n]
+    rooms: Rooms = Rooms(),                     # lengths
+    reach: float = 6.,                          # pixels around the doorway
+    generator: torch.Generator | None = None,   # source of chance
+) -> torch.Tensor:                              # [n,2]
     "Places on the floor in and around the doorways, uniform over their area."
     _check_layout(layout, rooms); _generator(generator); _number('reach', reach, above=0, high=rooms.img_size)
     u, v, w = torch.rand(3, len(layout.wall_x), generator=generator, device=layout.wall_x.device)
@@ -257,9 +257,9 @@ def sample_trajectories(
     n: int,                                      # how many
     cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders
     rooms: Rooms = Rooms(),                      # lengths
-    generator: torch.Generator = None,           # source of chance
+    generator: torch.Generator | None = None,    # source of chance
     device=None,                                 # where the result lives; default: where the generator is
-    layout: Layout = None,                       # [n]; default: drawn
+    layout: Layout | None = None,                # [n]; default: drawn
 ) -> Trajectory:
     "Whole walks of `cfg.steps` steps."
     source, device = _places(generator, device)
@@ -290,7 +290,7 @@ class Clip(NamedTuple):
 def sample_clips(
     n: int,                                      # how many
     cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders, and how long a clip is
-    generator: torch.Generator = None,           # source of chance
+    generator: torch.Generator | None = None,    # source of chance
     device=None,                                 # where the result lives; default: where the generator is
     rooms: Rooms = Rooms(),                      # lengths
 ) -> Clip:

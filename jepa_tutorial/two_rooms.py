@@ -70,11 +70,11 @@ def _check_draw(n, rooms, generator, device=None):
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #b21f52ec
 def sample_layouts(
-    n: int,                            # how many
-    rooms: Rooms = Rooms(),            # lengths
-    fixed: bool = False,               # the same wall and door for all?
-    generator: torch.Generator = None, # source of chance
-    device=None,                       # where the result lives; default: where the generator is
+    n: int,                                   # how many
+    rooms: Rooms = Rooms(),                   # lengths
+    fixed: bool = False,                      # the same wall and door for all?
+    generator: torch.Generator | None = None, # source of chance
+    device=None,                              # where the result lives; default: where the generator is
 ) -> Layout:
     "Layouts drawn uniformly over all integer places of wall and door, or the fixed one `n` times."
     _check_draw(n, rooms, generator, device)
@@ -84,7 +84,7 @@ def sample_layouts(
     return Layout(place(rooms.wall_padding), place(rooms.door_padding))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #13fef3d1
-def door_middle(layout, like):
+def door_middle(layout: Layout, like: torch.Tensor) -> torch.Tensor:
     "The middle of each door as [B,2], in the dtype and on the device of `like`."
     return torch.stack([layout.wall_x, layout.door_y], -1).to(like)
 
@@ -163,7 +163,7 @@ def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     return _keep_free(point + torch.where(away != 0, z.abs()*away, z), side, layout, rooms, gap)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #31da626e
-def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):
+def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):   # all as `move` takes them
     "`move` without a look at its input: the kernel of inner loops."
     stopped = is_blocked(position, action, door_middle(layout, position), rooms)[..., None]
     rest = position if contact == 'stop' else _bounce(position, action, layout, rooms, generator)
@@ -199,13 +199,13 @@ def _on_grid(name, v, rooms):
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #d47a3abb
 def move(
-    position: torch.Tensor,            # [B,2] where the dots are
-    action: torch.Tensor,              # [B,2] where they want to go: any finite vector
-    layout: Layout,                    # wall and door of each room
-    rooms: Rooms = Rooms(),            # lengths
-    contact: str = 'stop',             # 'stop': a blocked dot stays; 'bounce': it rests near the contact
-    generator: torch.Generator = None, # chance for 'bounce'
-) -> torch.Tensor:                     # [B,2] where the dots are afterwards
+    position: torch.Tensor,                   # [B,2] where the dots are
+    action: torch.Tensor,                     # [B,2] where they want to go: any finite vector
+    layout: Layout,                           # wall and door of each room
+    rooms: Rooms = Rooms(),                   # lengths
+    contact: str = 'stop',                    # 'stop': a blocked dot stays; 'bounce': it rests near the contact
+    generator: torch.Generator | None = None, # chance for 'bounce'
+) -> torch.Tensor:                            # [B,2] where the dots are afterwards
     "One step of the world; a `ValueError` for anything that is not a position or an action."
     _check_vectors('position', position); _check_vectors('action', action, like=position)
     _check_layout(layout, rooms, position.shape[:-1], position.device); _choice('contact', contact, 'stop', 'bounce'); _generator(generator)
@@ -219,11 +219,11 @@ def _rand(k, layout, generator):
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #150e780e
 def sample_free(
-    layout: Layout,                    # [B]
-    rooms: Rooms = Rooms(),            # lengths
-    margin: float = .5,                # distance to every wall
-    generator: torch.Generator = None, # source of chance
-) -> torch.Tensor:                     # [B,2]
+    layout: Layout,                           # [B]
+    rooms: Rooms = Rooms(),                   # lengths
+    margin: float = .5,                       # distance to every wall
+    generator: torch.Generator | None = None, # source of chance
+) -> torch.Tensor:                            # [B,2]
     "Places uniform over the floor: both rooms and the doorway."
     _check_layout(layout, rooms); _generator(generator); _number('margin', margin, 0, rooms.door_space)
     low, high, reach, opening = rooms.low + margin, rooms.high - margin, rooms.half_wall + margin, rooms.door_space - margin
@@ -241,11 +241,11 @@ def _check_margin(layout, margin, low, high, reach):
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #4fee2c3c
 def sample_start_goal(
-    layout: Layout,                      # [B]
-    rooms: Rooms = Rooms(),              # lengths
-    generator: torch.Generator = None,   # source of chance
-    margin: float = None,                # distance to every wall; default: twice the dot's width
-) -> tuple[torch.Tensor, torch.Tensor]:  # start [B,2], goal [B,2]
+    layout: Layout,                            # [B]
+    rooms: Rooms = Rooms(),                    # lengths
+    generator: torch.Generator | None = None,  # source of chance
+    margin: float | None = None,               # distance to every wall; default: twice the dot's width
+) -> tuple[torch.Tensor, torch.Tensor]:        # start [B,2], goal [B,2]
     "A start in one room, chosen by a coin, and a goal in the other."
     _check_layout(layout, rooms); _generator(generator)
     m = 2*rooms.dot_std if margin is None else _number('margin', margin, 0, rooms.img_size/2)
@@ -290,11 +290,11 @@ def paint_dots(
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #d464588a
 def render(
-    position: torch.Tensor,       # [...,2] dots, in the layout's room or rooms
-    layout: Layout,               # one room for all, or one for each of position's first dimensions
-    rooms: Rooms = Rooms(),       # lengths
-    walls: torch.Tensor = None,   # the layout's `draw_walls`, if you have it already
-) -> torch.Tensor:                # uint8 [...,2,H,W]: the dot, the walls
+    position: torch.Tensor,              # [...,2] dots, in the layout's room or rooms
+    layout: Layout,                      # one room for all, or one for each of position's first dimensions
+    rooms: Rooms = Rooms(),              # lengths
+    walls: torch.Tensor | None = None,   # the layout's `draw_walls`, if you have it already
+) -> torch.Tensor:                       # uint8 [...,2,H,W]: the dot, the walls
     "Pictures of rooms with their dots."
     _expect('position [...,2] float32', position, finite=True, empty=True); _check_layout(layout, rooms)
     if layout.wall_x.numel() != 1 and position.shape[:-1][:layout.wall_x.ndim] != layout.wall_x.shape:
@@ -327,7 +327,7 @@ def _spaces(rooms): return Box(0, 255, (2, rooms.img_size, rooms.img_size), np.u
 def _picture(obs, goal):
     "uint8 [H,W,3] for `render_mode='rgb_array'`: walls, then the goal, then the dot."
     layers, out = np.stack([obs[1], goal[0], obs[0]])[..., None].astype(np.float32)/255, np.full((*obs.shape[1:], 3), 255., np.float32)
-    for layer, colour in zip(layers, ((60, 60, 60), (213, 94, 0), (0, 114, 178))): out += layer*(np.float32(colour) - out)
+    for layer, colour in zip(layers, ((60, 60, 60), (213, 94, 0), (0, 114, 178))): out += layer*(np.asarray(colour, np.float32) - out)
     return out.round().astype(np.uint8)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #91222b7a
@@ -386,7 +386,7 @@ class TwoRoomsEnv(gymnasium.Env):
     def __init__(self,
         rooms: Rooms = Rooms(), fixed: bool = False,               # lengths; the same wall and door in every episode?
         contact: str = 'stop', max_steps: int = MAX_STEPS,         # or 'bounce'; truncated after so many
-        terminate_on_success: bool = False, render_mode: str = None,  # end the episode at the goal? or 'rgb_array'
+        terminate_on_success: bool = False, render_mode: str | None = None,  # end the episode at the goal? or 'rgb_array'
     ):
         self.rooms, self.fixed, self.contact, self.max_steps = rooms, fixed, contact, max_steps
         self.terminate_on_success, self.render_mode = terminate_on_success, render_mode
@@ -403,7 +403,7 @@ class TwoRoomsEnv(gymnasium.Env):
 def _see(self:TwoRoomsEnv, position): return render(position, self.layout, self.rooms, self.walls)[0].numpy()
 
 @patch
-def _observe(self:TwoRoomsEnv):
+def _observe(self:TwoRoomsEnv) -> tuple[np.ndarray, dict]:
     info = dict(position=self.position[0].numpy(), goal=self.goal[0].numpy(), goal_image=self.goal_image)
     return self._see(self.position), {k: v.copy() for k, v in info.items()} | dict(distance=float((self.position - self.goal).norm()))
 

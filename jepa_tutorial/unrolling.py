@@ -9,6 +9,7 @@ __all__ = ['dream', 'noise_like', 'Unroll', 'unroll_eval', 'unroll_frames', 'cro
 import numpy as np, torch, torch.nn as nn
 from typing import NamedTuple
 from .core import _can, _count, _expect, _generator, _is, _number
+from .jepa import JEPA
 from .probing import decode, embed
 from .trajectories import Clip
 from .two_rooms import _check_layout, Layout, Rooms, render
@@ -16,7 +17,7 @@ from .two_rooms import _check_layout, Layout, Rooms, render
 # %% ../nbs/4_training/14_unrolling.ipynb #5fc5d252
 @torch.no_grad()
 def dream(
-    jepa: nn.Module,
+    jepa: JEPA,
     z0: torch.Tensor,       # [B,D] embedding of the first frame
     actions: torch.Tensor,  # [B,T,A]
 ) -> torch.Tensor:          # [B,T+1,D], the first frame included
@@ -48,7 +49,7 @@ class Unroll(NamedTuple):
 # %% ../nbs/4_training/14_unrolling.ipynb #fe09aa90
 @torch.no_grad()
 def unroll_eval(
-    jepa: nn.Module, probe: nn.Module,
+    jepa: JEPA, probe: nn.Module,
     clips: Clip,                               # T+1 frames and at least T actions per clip
     generator: torch.Generator | None = None,  # draws the random actions
     sigma: float = 1.,                         # their standard deviation, in pixels

@@ -26,7 +26,7 @@ def markdown(text):
         p = re.sub(r'^:::.*\n?', '', parts[i], flags=re.M)
         p = re.sub(r' \[@[^\]]*\]', '', p)                             # a README has no list of references
         p = re.sub(r'(\]\([^)\s]+\))\{[^}\n]*\}', r'\1', p)
-        p = re.sub(r'\]\(([^)\s]+)', lambda m: f'](' + from_root(m[1]), p)
+        p = re.sub(r'\]\(([^)\s]+)', lambda m: '](' + from_root(m[1]), p)
         parts[i] = re.sub(r'(<img[^>]*\ssrc=")([^"]+)', lambda m: m[1] + from_root(m[2]), p)
     return ''.join(parts)
 

@@ -48,7 +48,7 @@ def lab(tmp_path_factory):
         with contextlib.suppress(subprocess.TimeoutExpired): server.wait(20)
         server.kill()
 
-patience = 1000*int(os.environ.get('PATIENCE', 90))        # how long to wait for anything, ms
+patience = 1000*int(os.environ.get('PATIENCE', '90'))        # how long to wait for anything, ms
 app = 'window.jupyterapp'
 run_all = f"async () => {{ await {app}.commands.execute('notebook:run-all-cells'); }}"
 hands = '.jp-OutputArea .widget-vbox:has(img.widget-image)'
@@ -105,7 +105,7 @@ def test_hands_move_their_pictures(page_path, lab, browser):
         assert found.count() == expected, f'{found.count()} of {expected} hands are on the page'
         for i in range(expected):
             picture = picture_of(page, found.nth(i)); before = picture.get_attribute('src')
-            for tries in range(3):                      # a draw may look the same for one step of a slider; not for three
+            for _ in range(3):                          # a draw may look the same for one step of a slider; not for three
                 move(found.nth(i))
                 if changes(page, picture, before): break
             else: pytest.fail(f'hand {i}: its picture stays the same')

@@ -61,7 +61,7 @@ def test_never_unpickles(tmp_path, monkeypatch):
 
 def test_numbers_that_are_not_finite(tmp_path):
     save_trained(tmp_path/'m', make(loss=float('nan'), seen=torch.tensor(4), where=Path('/x')))
-    card = json.loads((tmp_path/'m.json').read_text(), parse_constant=lambda c: pytest.fail(c))
+    card = json.loads((tmp_path/'m.json').read_text(), parse_constant=pytest.fail)
     assert card['loss'] is None and card['seen'] == 4 and card['where'] == '/x'
 
 # ── damage ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ def directives(source): return set(re.findall(r'^#\|\s*([\w-]+)', source, flags=
 
 @each_page
 def test_outputs_are_clean(name):
-    for i, source, outputs in code(name):
+    for i, _, outputs in code(name):
         for o in outputs:
             assert o['output_type'] != 'error', f"cell {i} ends in {o.get('ename')}: {o.get('evalue')}"
             assert o.get('name') != 'stderr', f"cell {i} prints a warning or an error: {''.join(o['text'])[:200]}"
@@ -115,7 +115,7 @@ def length(source): return sum(bool(l.strip()) and not l.startswith('#|') for l 
 @each_chapter
 def test_prose_stands_between_code(name):
     run = 0
-    for i, (kind, source, _) in enumerate(cells(name)):
+    for i, (kind, _, _) in enumerate(cells(name)):
         run = run + 1 if kind == 'code' else 0
         assert run <= 2, f'cell {i} is the third code cell in a row'
 

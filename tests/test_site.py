@@ -27,8 +27,8 @@ def weight(name):
         total += len(''.join(c['source']).encode())
         for o in c.get('outputs', []):
             for kind, data in {**o.get('data', {}), 'text': o.get('text', '')}.items():
-                data = ''.join(data)
-                total += len(base64.b64decode(data)) if kind in ('image/png', 'image/gif') else len(data.encode())
+                text = ''.join(data)
+                total += len(base64.b64decode(text)) if kind in ('image/png', 'image/gif') else len(text.encode())
     return total + sum(f.stat().st_size for f in {(nbs/name).parent/m for m in re.findall(r'\]\(([^):\s]+\.(?:gif|png|svg))\)', prose(name))} if f.exists())
 
 @pytest.mark.parametrize('name', pages)

@@ -101,7 +101,7 @@ def test_an_interrupted_sweep_goes_on(tmp_path):
     file, out = spec(tmp_path, runs=[['optim.epochs=300']]), tmp_path/'out'
     code = f'from jepa_tutorial.sweeps import *; run_sweep(load_sweep({str(file)!r}), {str(out)!r}, at_once=1, device="cpu")'
     going = subprocess.Popen([sys.executable, '-c', code], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    wait_for(lambda: (out/'epochs300'/'state.pt').exists())
+    wait_for((out/'epochs300'/'state.pt').exists)
     worker = sweeps.read_status(out/'epochs300')
     done = command('jepa_sweep', out, '--device', 'cpu')
     assert done.returncode == 1 and f'in use by process {going.pid} on {socket.gethostname()}' in done.stderr   # two sweeps, one folder

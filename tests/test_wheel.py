@@ -29,7 +29,7 @@ def installed(wheel, tmp_path_factory):
 def test_wheel_holds_the_package_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {n.split('/')[0] for n in names} == {'jepa_tutorial', f'{wheel.name.split("-py3")[0]}.dist-info'}
-    shipped = {f.relative_to(root).as_posix() for kind in ('configs/**/*.yaml', 'weights/*', 'tasks/*', '**/*.py')
+    shipped = {f.relative_to(root).as_posix() for kind in ('configs/**/*.yaml', 'weights/*', 'tasks/*', '**/*.py', '**/*.pyi', 'py.typed')
                for f in (root/'jepa_tutorial').glob(kind) if f.is_file()}
     assert shipped <= set(names)
     assert not [n for n in names if n.endswith('.ipynb') or '/tests/' in n]

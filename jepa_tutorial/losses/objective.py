@@ -66,7 +66,7 @@ class Objective(nn.Module):
         gamma: float = 1., pool: str = 'all',         # standard deviation asked for; statistics over 'all' embeddings or per 'time' step
         rollout: int = 8, start: str = 'first',       # steps of the model's own rollout, from the 'first' frame or from 'every' frame
         idm: nn.Module | None = None,                 # inverse dynamics model; None: the published one
-        projector: nn.Module | None = None,           # sits before variance and covariance
+        projector: Projector | None = None,           # sits before variance and covariance
         project_time: bool = False, project_idm: bool = False,  # before time similarity too; before inverse dynamics too
     ):
         super().__init__()

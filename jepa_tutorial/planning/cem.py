@@ -4,9 +4,10 @@
 
 # %% ../../nbs/5_planning/16_cem.ipynb #542c3335
 from __future__ import annotations
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 import torch
 from ..core import _brief, _can, _count, _expect, _is, _number
 from fastcore.basics import patch

@@ -5,13 +5,14 @@
 # %% ../../nbs/5_planning/18_episodes.ipynb #1e50ee7c
 from __future__ import annotations
 import time
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 import numpy as np, torch
 from fastcore.basics import patch
 from ..core import _can, _choice, _count, _expect, _generator, _is, _number
 from ..jepa import JEPA
-from .cem import CEM, limit_norm
-from .fast import make_cost
+from .cem import CEM, Plan, limit_norm
+from .fast import Cost, make_cost
 from ..two_rooms import _check_layout, _place, GOAL_RADIUS, MAX_STEPS, Layout, Rooms, move_unchecked, render
 
 # %% auto #0
@@ -83,14 +84,14 @@ def _next_actions(plan, start) -> list:
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #d0fec951
 def run_policy(
-    policy: Callable,                   # (position [E,2], tasks, steps left, generator, rooms) -> the next k actions [E,k,2]
+    policy: Callable,                          # (position [E,2], tasks, steps left, generator, rooms) -> the next k actions [E,k,2]
     tasks: Tasks,
-    steps: int = MAX_STEPS,             # S
-    contact: str = 'stop',              # what walls do, see `move`
-    generator: torch.Generator = None,  # chance for the policy and for 'bounce'; None: seed 0
+    steps: int = MAX_STEPS,                    # S
+    contact: str = 'stop',                     # what walls do, see `move`
+    generator: torch.Generator | None = None,  # chance for the policy and for 'bounce'; None: seed 0
     rooms: Rooms = Rooms(),
-    progress: Callable = None,          # called with (steps done, steps) after each
-    on_step: Callable = None,           # called with (step, position [E,2], the policy's plan or None) after each
+    progress: Callable | None = None,          # called with (steps done, steps) after each
+    on_step: Callable | None = None,           # called with (step, position [E,2], the policy's plan or None) after each
 ) -> Episodes:
     "Let `policy` act in all tasks at once."
     _check_run(policy, tasks, steps, contact, generator, rooms)
@@ -105,16 +106,19 @@ def run_policy(
     return _judge(torch.stack(path, 1), tasks, time.perf_counter() - began)
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #fd9e4acd
-def random_actions(position, tasks, left, generator, rooms):
+def random_actions(position, tasks, left, generator, rooms):   # all as `run_policy` hands them over
     "Gaussian steps, as wide as CEM's first proposal."
     return 1.5*torch.randn(len(position), 1, 2, generator=generator, device=position.device)
 
-def straight_line(position, tasks, left, generator, rooms):
+def straight_line(position, tasks, left, generator, rooms):   # all as `run_policy` hands them over
     "Straight towards the goal."
     return limit_norm(tasks.goal - position, rooms.max_norm)[:, None]
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #55fa83c5
-def oracle(position, tasks, left, generator, rooms, gap=2.5):
+def oracle(
+    position, tasks, left, generator, rooms,  # all as `run_policy` hands them over
+    gap=2.5,                                  # pixels between the wall and the mouth of its door
+):
     "Knows the door: to its mouth, through it, then to the goal."
     wall, door = (v.to(position.dtype) for v in tasks.layout)
     side = (tasks.goal[:, 0] - wall).sign()                            # +1: the goal is in the right room
@@ -132,8 +136,10 @@ class Agent:
         goal_image: torch.Tensor,  # uint8 [E,C,H,W]
     ):
         _can('jepa', jepa, 'encode'); _can('planner', planner, 'plan'); _expect('goal_image [E,C,H,W] image', goal_image)
-        self.jepa, self.planner, self.plan = jepa, planner, None
-        self.z_goal, self.cost = self.see(goal_image), None
+        self.jepa, self.planner = jepa, planner
+        self.z_goal = self.see(goal_image)
+        self.plan: Plan | None = None
+        self.cost: Cost | None = None
 
     def __call__(self, position, tasks, left, generator, rooms):
         return self.act(render(position, tasks.layout, rooms), left, generator)
@@ -161,8 +167,8 @@ def act(self: Agent, image, left, generator):
 def run_episodes(
     jepa: JEPA, tasks: Tasks, planner: CEM,
     steps: int = MAX_STEPS, contact: str = 'stop',
-    generator: torch.Generator = None, rooms: Rooms = Rooms(),
-    progress: Callable = None, on_step: Callable = None,
+    generator: torch.Generator | None = None, rooms: Rooms = Rooms(),
+    progress: Callable | None = None, on_step: Callable | None = None,
 ) -> Episodes:
     "Plan and act in all tasks at once, on the model's device; arguments as in `run_policy`."
     _can('jepa', jepa, 'encode', 'predict', 'parameters'); _can('planner', planner, 'plan'); _check_run(planner.plan, tasks, steps, contact, generator, rooms)

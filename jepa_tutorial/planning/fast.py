@@ -5,7 +5,6 @@
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #9a33d9d0
 from __future__ import annotations
 from functools import lru_cache, partial
-from typing import Callable
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import _can, _count, _expect, Recorded, amp_dtype, records
 from .cem import CEM, Step
@@ -30,7 +29,7 @@ class _Weights:
     "The parameters of a one-layer GRU and of the LayerNorm, as they are and rearranged for `_step`."
     def __init__(self, jepa, dtype):
         cell, norm, w = jepa.predictor.cells[0], jepa.encoder.norm, _stack(jepa.predictor.cells[0])
-        self.D, self.A = D, A = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
+        self.D, self.A = D, _ = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
         w[:, 2*D:] *= 2                                                        # tanh(x) = 2 sigmoid(2x) - 1
         self.cell, self.w, self.norm = cell, w.to(dtype), ((D,), norm.weight, norm.bias, norm.eps)
         self.w_n, self.b_n = 2*cell.weight_ih.T[:, 2*D:].contiguous(), 2*cell.bias_ih[2*D:]

@@ -37,13 +37,13 @@ def build_planner(
 ) -> CEM:
     "A planner as a configuration describes it; what it leaves out keeps its default."
     if not hasattr(cfg, 'items'): raise ValueError(f"cfg is {_brief(cfg)}; give settings such as load_config('plan_fast')")
-    cfg = {k: _plain(v) for k, v in dict(cfg).items()}
-    kind = PLANNERS.get(name := str(cfg.pop('planner', 'mppi')))
+    own: dict = {k: _plain(v) for k, v in dict(cfg).items()}
+    kind = PLANNERS.get(name := str(own.pop('planner', 'mppi')))
     if kind is None: raise ValueError(f"planner='{name}' must be one of {', '.join(PLANNERS)}")
     known = {f.name for f in fields(kind)}
-    for k in cfg:
+    for k in own:
         if k not in known: raise ValueError(f"unknown setting '{k}' for planner '{name}'; known: {', '.join(sorted(known))}")
-    return kind(**cfg)
+    return kind(**own)
 
 # %% ../../nbs/5_planning/17_mppi.ipynb #3a8ace74
 def _plain(v):

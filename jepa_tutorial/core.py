@@ -8,7 +8,6 @@ import contextlib, difflib, gc, importlib.util, os, random, re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 import numpy as np, torch
@@ -21,8 +20,9 @@ __all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', '
 # %% ../nbs/1_world/00_core.ipynb #cde91ff8
 def _device(d) -> torch.device:
     "A device of this machine, by its name."
-    try: return torch.device(d) if torch.empty(0, device=d).device.type != 'meta' else 1/0
-    except Exception: raise ValueError(f"device is {d!r}, which isn't one of this machine's; choose 'cpu', or 'cuda' or 'mps' where there is one") from None
+    with contextlib.suppress(Exception):
+        if torch.empty(0, device=d).device.type != 'meta': return torch.device(d)
+    raise ValueError(f"device is {d!r}, which isn't one of this machine's; choose 'cpu', or 'cuda' or 'mps' where there is one")
 
 # %% ../nbs/1_world/00_core.ipynb #2530d53e
 def device() -> torch.device:
@@ -106,20 +106,20 @@ def _brief(x) -> str:
     return f'{type(x).__name__} {text[:57]}…' if len(text) > 60 else text
 
 # %% ../nbs/1_world/00_core.ipynb #c8ef7877
-def _count(name: str, n, low: int = 1, high: int = 10**9) -> int:
+def _count(name: str, n: Any, low: int = 1, high: int = 10**9) -> int:
     "`n`, if it is a whole number from `low` to `high`."
-    if isinstance(n, Integral) and not isinstance(n, bool) and low <= n <= high: return int(n)
+    if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and low <= n <= high: return int(n)
     raise ValueError(f'{name} is {_brief(n)}; give a whole number ' + (f'from {low} to {high}' if high < 10**9 else f'of at least {low}' + ' (and below a billion)'*(isinstance(n, int) and n > high)))
 
-def _number(name: str, x, low: float = -1e18, high: float = 1e18, above: float = -np.inf) -> float:
+def _number(name: str, x: Any, low: float = -1e18, high: float = 1e18, above: float = -np.inf):
     "`x`, if it is a number from `low` to `high`, and above `above`."
-    if isinstance(x, Real) and not isinstance(x, bool) and low <= x <= high and x > above: return x
+    if isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool) and low <= x <= high and x > above: return x
     bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18) + [f'of at most {high:g}']*(high < 1e18)
     raise ValueError(f'{name} is {_brief(x)}; give a number ' + (' and '.join(bounds) or 'that is finite'))
 
 def _whole(seed) -> int:
     "Any whole number as one that a generator of PyTorch takes."
-    if not isinstance(seed, Integral) or isinstance(seed, bool): raise ValueError(f'seed is {_brief(seed)}; give a whole number')
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool): raise ValueError(f'seed is {_brief(seed)}; give a whole number')
     return int(seed) % 2**64
 
 def _choice(name: str, word, *known: str):
@@ -154,7 +154,7 @@ def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
     if '...' in dims:
         i, j = dims.index('...'), len(shape) - len(dims) + 1 + dims.index('...')
         if j < i: return False
-        dims, shape = [*dims[:i], '...', *dims[i+1:]], [*shape[:i], tuple(shape[i:j]), *shape[j:]]
+        shape = (*shape[:i], tuple(shape[i:j]), *shape[j:])
     return len(dims) == len(shape) and all(n == (int(d) if d.isdigit() else sizes.setdefault(d, n)) for d, n in zip(dims, shape))
 
 # %% ../nbs/1_world/00_core.ipynb #b3196551

@@ -8,7 +8,7 @@ __all__ = ['JEPA', 'build_jepa', 'prediction_loss', 'rollout_loss']
 # %% ../nbs/2_model/05_jepa.ipynb #1943342a
 import torch, torch.nn as nn, torch.nn.functional as F
 from fastcore.basics import patch
-from .core import Normalizer, _can, _choice, _count, _expect
+from .core import Normalizer, _can, _count, _expect
 from .encoder import ImpalaEncoder
 from .predictor import GRUPredictor
 

@@ -77,7 +77,7 @@ def fit_probe(
     generator: torch.Generator | None = None,  # draws the batches
 ) -> nn.Module:                         # the probe
     "Train a probe on embeddings that are already there."
-    _can('probe', probe, 'parameters'); _expect('z [...,D], position_normalised [...,2]', z, position_normalised, finite=True)
+    _can('probe', probe, 'parameters'); _expect('z [...,n,D], position_normalised [...,n,2]', z, position_normalised, finite=True)
     _count('steps', steps, 0); _count('batch', batch); _number('lr', lr, above=0); _generator(generator)
     z, p = z.detach().flatten(0, -2), position_normalised.flatten(0, -2).to(z)
     where = generator.device if generator is not None else z.device
@@ -93,7 +93,7 @@ def effective_rank(
     z: torch.Tensor,  # [...,D] embeddings
 ) -> float:           # between 1 and min(number of embeddings, D)
     "exp(entropy) of the normalised singular values (@eq-effective-rank)."
-    _expect('z [...,D]', z, finite=True)
+    _expect('z [...,n,D]', z, finite=True)
     s = torch.linalg.svdvals(z.detach().float().flatten(0, -2))
     p = s / s.sum().clamp_min(1e-12)
     return torch.special.entr(p).sum().exp().item()
@@ -105,7 +105,7 @@ def pca(
     k: int = 2,       # how many coordinates to keep
 ) -> torch.Tensor:    # [...,k], the widest direction first
     "Coordinates of the embeddings along the `k` directions in which they vary most (@eq-pca)."
-    _expect('z [...,D]', z, finite=True); _count('k', k, high=z.shape[-1])
+    _expect('z [...,n,D]', z, finite=True); _count('k', k, high=z.shape[-1])
     x = z.detach().float().flatten(0, -2)
     x = x - x.mean(0)
     v = torch.linalg.svd(x, full_matrices=False).Vh[:k]

@@ -374,7 +374,7 @@ def _wish(actions, n, max_norm) -> torch.Tensor:   # float32 [n,2]
     "Actions as they were given, shortened to `max_norm`; in double precision, for the sake of very long ones."
     try: a = torch.as_tensor(actions if torch.is_tensor(actions) and actions.device.type != 'cpu' else np.asarray(actions))
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'action is {_brief(actions)}; give (x, y), for example (1, 0)') from None
-    if a.numel() != 2*n or a.shape[-1] != 2: raise ValueError(f'action has shape {tuple(a.shape)}; give (x, y)' + f' for each of {n} rooms'*(n > 1))
+    if a.is_complex() or a.numel() != 2*n or a.shape[-1] != 2: raise ValueError(f'action is {_brief(a)}; give (x, y)' + f' for each of {n} rooms'*(n > 1))
     _check_vectors('action', a := a.double() if a.device.type == 'cpu' else a.float())
     return limit_norm(a, max_norm).float().view(n, 2)
 

@@ -17,7 +17,7 @@ def embedding_std(
     z: torch.Tensor,  # [...,D] embeddings, at least 2 of them
 ) -> torch.Tensor:    # [D]
     "Standard deviation of each dimension over all the given embeddings."
-    _expect('z [...,D]', z)
+    _expect('z [...,n,D]', z)
     x = z.flatten(0, -2)
     if x.shape[0] < 2: raise ValueError(f'z of shape {tuple(z.shape)} holds {x.shape[0]} embedding; a spread needs at least 2')
     return x.std(0)

@@ -36,7 +36,7 @@ class Projector(nn.Module):
 def forward(self:Projector,
     z: torch.Tensor,  # [...,D]
 ) -> torch.Tensor:    # [...,D'] with D' the last of `widths`
-    _expect('z [...,D]', z, like=self.net[0].weight, D=self.net[0].in_features)
+    _expect('z [...,n,D]', z, like=self.net[0].weight, D=self.net[0].in_features)
     return self.net(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
 
 # %% ../../nbs/3_losses/10_objective.ipynb #067fe4f1

@@ -5,7 +5,7 @@
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #43ce9462
 from __future__ import annotations
 import torch
-from ..core import _choice, _expect, _number
+from ..core import _expect, _number
 
 # %% auto #0
 __all__ = ['variance_loss', 'covariance_loss']

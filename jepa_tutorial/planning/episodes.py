@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 import numpy as np, torch
 from fastcore.basics import patch
-from ..core import _can, _choice, _count, _expect, _generator, _is, _number
+from ..core import _can, _count, _expect, _generator, _is, _number
 from ..jepa import JEPA
 from .cem import CEM, Plan, limit_norm
 from .fast import Cost, make_cost

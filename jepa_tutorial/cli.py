@@ -112,6 +112,7 @@ def evaluations(
 ) -> list:    # callbacks for `train`
     "Unroll error every so many steps, planning success every so many epochs."
     from jepa_tutorial.training import every
+    if not hasattr(cfg, 'eval'): raise ValueError(f"cfg is {cfg!r}; give settings, such as load_config('quick')")
     return [every(cfg.eval.unroll_every, _measure_dream(cfg)), every(cfg.eval.plan_every*cfg.optim.epoch_steps, _measure_planning(cfg))]
 
 # %% ../nbs/7_tools/23_commands.ipynb #b6aa6a22

@@ -308,8 +308,8 @@ def finite(x): return all(bool(n.isfinite().all()) for n in numbers(x))
 
 def traces(x):
     "What would show in a message that `x` is meant."
-    if torch.is_tensor(x): return [str(x.dtype).removeprefix('torch.'), *[x.device.type]*(x.device.type != 'cpu'), str(list(x.shape)), str(x)[:15]]
-    if isinstance(x, tuple) and hasattr(x, '_fields'): return [w for v in x for w in traces(v)]
+    if torch.is_tensor(x): return [str(x.dtype).removeprefix('torch.'), *[x.device.type]*(x.device.type != 'cpu'), str(list(x.shape)), *[str(list(x.shape)[1:])[1:]]*(x.ndim > 1), str(x)[:15]]
+    if isinstance(x, tuple) and hasattr(x, '_fields'): return [*x._fields, *(w for v in x for w in traces(v))]
     return [' '.join(f(x).split())[:30] for f in (repr, str) if f(x)]
 
 def one_line(e, told):

@@ -111,12 +111,14 @@ def _count(name: str, n: Any, low: int = 1, high: int = 10**9) -> int:
     if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and low <= n <= high: return int(n)
     raise ValueError(f'{name} is {_brief(n)}; give a whole number ' + (f'from {low} to {high}' if high < 10**9 else f'of at least {low}' + ' (and below a billion)'*(isinstance(n, int) and n > high)))
 
+# %% ../nbs/1_world/00_core.ipynb #d4d83b7a
 def _number(name: str, x: Any, low: float = -1e18, high: float = 1e18, above: float = -np.inf):
     "`x`, if it is a number from `low` to `high`, and above `above`."
     if isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool) and low <= x <= high and x > above: return x
     bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18) + [f'of at most {high:g}']*(high < 1e18)
     raise ValueError(f'{name} is {_brief(x)}; give a number ' + (' and '.join(bounds) or 'that is finite'))
 
+# %% ../nbs/1_world/00_core.ipynb #e3777eb9
 def _whole(seed) -> int:
     "Any whole number as one that a generator of PyTorch takes."
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool): raise ValueError(f'seed is {_brief(seed)}; give a whole number')
@@ -136,6 +138,7 @@ def _can(name: str, x, *methods: str):
     for m in methods:
         if not callable(getattr(x, m, None)): raise ValueError(f'{name} is {_brief(x)}, which can\'t {m.strip("_")}; give something that can, such as a trained model\'s {name}')
 
+# %% ../nbs/1_world/00_core.ipynb #80d0abd7
 def _generator(g, name: str = 'generator'):
     "Refuse a source of chance that is neither PyTorch's nor None."
     if g is not None: _is(name, g, torch.Generator, 'rng(seed)')
@@ -149,6 +152,7 @@ def _parsed(spec: str) -> list:
     "'z [B,T,D], obs [B,C,H,W] uint8' as a name, dimensions and a kind each."
     return [(name, dims.split(','), kind or 'float') for name, dims, kind in re.findall(r'(\S+) \[([^]]*)\] ?(\w*)', spec)]
 
+# %% ../nbs/1_world/00_core.ipynb #c4f3de3c
 def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
     "Does a shape match? What a letter stands for is written into `sizes`."
     if '...' in dims:
@@ -181,6 +185,7 @@ def _expect(
         if finite and x.device.type == 'meta': raise ValueError(f'{name} is on meta, where tensors hold no numbers; bring it to another device')
         if finite and x.device.type == 'cpu' and not x.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
 
+# %% ../nbs/1_world/00_core.ipynb #f16387aa
 def _same_home(name: str, x, other, exactly: bool):
     "Refuse two tensors on two devices, and, if `exactly`, of two precisions."
     if x.device != other.device: raise ValueError(f'{name} is on {x.device}, what it meets on {other.device}; bring one to the other with .to()')

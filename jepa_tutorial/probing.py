@@ -42,8 +42,7 @@ def embed(
     chunk: int = 32,    # clips encoded at a time
 ) -> torch.Tensor:      # [B,T,D]
     "Encode clips without gradients, a chunk at a time."
-    _can('jepa', jepa, 'encode'); _expect('obs [B,...] image', obs); _count('chunk', chunk)
-    return torch.cat([jepa.encode(o) for o in obs.split(chunk)])
+    _can('jepa', jepa, 'encode'); _expect('obs [B,...] image', obs); _count('chunk', chunk); return torch.cat([jepa.encode(o) for o in obs.split(chunk)])
 
 # %% ../nbs/4_training/11_probing.ipynb #2a16c7a4
 @torch.no_grad()
@@ -93,8 +92,7 @@ def effective_rank(
     z: torch.Tensor,  # [...,D] embeddings
 ) -> float:           # between 1 and min(number of embeddings, D)
     "exp(entropy) of the normalised singular values (@eq-effective-rank)."
-    _expect('z [...,n,D]', z, finite=True)
-    s = torch.linalg.svdvals(z.detach().float().flatten(0, -2))
+    _expect('z [...,n,D]', z, finite=True); s = torch.linalg.svdvals(z.detach().float().flatten(0, -2))
     p = s / s.sum().clamp_min(1e-12)
     return torch.special.entr(p).sum().exp().item()
 

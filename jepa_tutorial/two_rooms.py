@@ -189,6 +189,7 @@ def _check_layout(layout, rooms, shape=None, device=None):
         if shape is not None and v.shape != shape and v.numel() != 1: raise ValueError(f'layout.{name} has shape {tuple(v.shape)}; give one room, or {tuple(shape)} like the positions')
         if v.device.type == 'cpu' and v.numel() and not torch.compiler.is_compiling(): _on_grid(name, v, rooms)
 
+# %% ../nbs/1_world/01_two_rooms.ipynb #10b160c5
 def _on_grid(name, v, rooms):
     "Refuse walls that stick into the border, doors that open into it, and half pixels."
     pad = rooms.border + (rooms.half_wall if name == 'wall_x' else rooms.door_space)
@@ -370,6 +371,7 @@ def _check_env(env):
     "Refuse rules that no episode could follow."
     _is('rooms', env.rooms, Rooms, 'Rooms()'); _choice('contact', env.contact, 'stop', 'bounce'); _count('max_steps', env.max_steps)
 
+# %% ../nbs/1_world/01_two_rooms.ipynb #b5684f17
 def _wish(actions, n, max_norm) -> torch.Tensor:   # float32 [n,2]
     "Actions as they were given, shortened to `max_norm`; in double precision, for the sake of very long ones."
     try: a = torch.as_tensor(actions if torch.is_tensor(actions) and actions.device.type != 'cpu' else np.asarray(actions))

@@ -22,8 +22,7 @@ def dream(
     actions: torch.Tensor,  # [B,T,A]
 ) -> torch.Tensor:          # [B,T+1,D], the first frame included
     "The model's own rollout, with the embedding it starts from in front (@eq-dream)."
-    _can('jepa', jepa, 'unroll'); _expect('z0 [B,D], actions [B,T,A]', z0, actions)
-    return torch.cat([z0[:, None], jepa.unroll(z0, actions)], 1)
+    _can('jepa', jepa, 'unroll'); _expect('z0 [B,D], actions [B,T,A]', z0, actions); return torch.cat([z0[:, None], jepa.unroll(z0, actions)], 1)
 
 # %% ../nbs/4_training/14_unrolling.ipynb #ac72d4cc
 def noise_like(
@@ -32,8 +31,7 @@ def noise_like(
     sigma: float = 1.,                         # standard deviation, in pixels
 ) -> torch.Tensor:                             # [B,T,A]
     "Random actions in the place of `actions`."
-    _expect('actions [...]', actions); _generator(generator); _number('sigma', sigma, 0)
-    where = generator.device if generator is not None else actions.device
+    _expect('actions [...]', actions); _generator(generator); _number('sigma', sigma, 0); where = generator.device if generator is not None else actions.device
     return sigma*torch.randn(actions.shape, generator=generator, device=where).to(actions)
 
 # %% ../nbs/4_training/14_unrolling.ipynb #824d3583
@@ -102,7 +100,6 @@ def crossing_step(
     layout: Layout,
 ) -> torch.Tensor:           # [B] first step in the other room; T+1 where there is none
     "When each trajectory first passes its wall."
-    _expect('position [B,T,2]', position, finite=True); _check_layout(layout, Rooms(), position.shape[:1])
-    right = position[..., 0] > layout.wall_x.to(position)[..., None]
+    _expect('position [B,T,2]', position, finite=True); _check_layout(layout, Rooms(), position.shape[:1]); right = position[..., 0] > layout.wall_x.to(position)[..., None]
     crossed = right != right[:, :1]
     return torch.where(crossed.any(1), crossed.int().argmax(1), position.shape[1])

@@ -114,8 +114,7 @@ def terms(self:Objective,
     z: torch.Tensor, actions: torch.Tensor,  # [B,T,D] embeddings of the frames; [B,T,A]
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:   # weighted sum; unweighted parts, detached
     "The objective on frames that are already encoded."
-    _expect('z [B,T,D], actions [B,T,A]', z, actions)
-    losses = self.losses(model, z, actions)
+    _expect('z [B,T,D], actions [B,T,A]', z, actions); losses = self.losses(model, z, actions)
     return sum(self.weights[name]*loss for name, loss in losses.items()), {name: loss.detach() for name, loss in losses.items()}
 
 # %% ../../nbs/3_losses/10_objective.ipynb #56278a07

@@ -23,8 +23,7 @@ def limit_norm(
     "Shorten actions that are longer than `max_norm`, keeping their direction."
     _expect('actions [...,A]', actions, empty=True)
     if max_norm is None: return actions
-    _number('max_norm', max_norm, above=0)
-    return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
+    _number('max_norm', max_norm, above=0); return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
 # %% ../../nbs/5_planning/16_cem.ipynb #3ced1257
 @dataclass
@@ -73,6 +72,7 @@ def _whole(p, name):
     v = getattr(p, name)
     if not (_is_number(v) and isinstance(v, int) and v < 1e9 or v is None and name == 'first_iterations'): raise ValueError(f'{name}={_brief(v)} must be a whole number below a billion')
 
+# %% ../../nbs/5_planning/16_cem.ipynb #97fd8949
 def _finite(p, name):
     "Refuse a field that is no number, unless it may be None and is."
     v = getattr(p, name)

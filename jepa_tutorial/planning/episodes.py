@@ -77,6 +77,7 @@ def _check_run(policy, tasks, steps, contact, generator, rooms):
     _expect('tasks.start [E,2], tasks.goal [E,2]', *tasks[1:], finite=True); _check_layout(tasks.layout, rooms, tasks.start.shape[:1])
     if tasks.start.device.type == 'cpu': [_place(f'tasks.{k}', getattr(tasks, k), tasks.layout, rooms) for k in ('start', 'goal')]
 
+# %% ../../nbs/5_planning/18_episodes.ipynb #f460763d
 def _next_actions(plan, start) -> list:
     "The actions of a policy, one after another."
     _expect("the policy's plan [E,k,2]", plan, like=start, E=len(start))

@@ -119,6 +119,7 @@ def save_gif(
 ) -> Path:
     "Write a looping GIF that rests a second on its last frame."
     _number('fps', fps, above=0, high=1000); _count('scale', scale, high=64)
+    if Path(path).suffix.lower() != '.gif': raise ValueError(f"path is '{path}'; give a name that ends in .gif")
     frames = [_coloured(f) for f in frames]
     if not frames: raise ValueError('frames is empty; give at least one picture')
     ims = [PILImage.fromarray(f).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.Resampling.NEAREST) for f in frames]

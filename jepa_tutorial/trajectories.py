@@ -114,7 +114,7 @@ def truncated_normal(
 # %% ../nbs/1_world/02_trajectories.ipynb #e73a6eac
 def _steps(at, steps: int):
     "Refuse numbers of steps that a walk doesn't have."
-    if at.is_floating_point(): raise ValueError(f'at is {_brief(at)}; give whole numbers, such as torch.tensor([0, 4])')
+    if at.dtype not in (torch.int32, torch.int64): raise ValueError(f'at is {_brief(at)}; give whole numbers, such as torch.tensor([0, 4])')
     if at.device.type == 'cpu' and not 0 <= at.min() <= at.max() < steps: raise ValueError(f'at goes from {at.min()} to {at.max()}; a walk of {steps} steps has 0 to {steps - 1}')
 
 # %% ../nbs/1_world/02_trajectories.ipynb #0ae315c0

@@ -323,7 +323,7 @@ def attempt(name, call, given_, changed, right=None):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         try: answer = call(**given_)
-        except (ValueError, TypeError, FileNotFoundError) as e:
+        except (ValueError, TypeError, OSError) as e:
             return one_line(e, [*changed, *(w for k in changed for w in traces(given_[k])), *(w for k in name.split()[1:] for w in k.split('.'))])
     for k in changed:      # what isn't finite must not vanish
         if not finite(given_[k]) and not name.startswith(UNSEEN): assert numbers(answer) and not finite(answer), f'{k} is not finite, and nobody notices'

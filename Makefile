@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial demo test lint lab readme execute docs pages soak browser slurm
+.PHONY: tutorial demo test lint lab readme execute docs pages soak browser slurm oldest
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -29,7 +29,7 @@ lint: .venv/.dev
 	$(BIN)/python scripts/lint.py
 
 lab: .venv/.lab
-	$(BIN)/jupyter lab nbs/index.ipynb
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 nbs/index.ipynb
 
 readme: .venv/.dev
 	$(BIN)/python scripts/readme.py
@@ -53,6 +53,10 @@ pages: .venv/.dev
 # every promise of the appendix in full (about half an hour on two cores), into nbs/results/soak.json; ONLY=faults for some of them
 soak: .venv/.dev
 	SOAK=1 SOAK_OUT=nbs/results/soak.json $(BIN)/pytest -q -m promise --durations 0 -k '$(ONLY)'
+
+# the library on the lowest versions that settings.ini allows; TORCH=2.13 takes another torch than the lowest
+oldest:
+	scripts/oldest
 
 # a sweep on a real SLURM of one machine, which is installed and started for it; needs root, on Debian or Ubuntu
 slurm: .venv/.dev

@@ -1170,8 +1170,8 @@ def check_margin(margin):
 @checker
 def check_exit_code(exit_code):
     import sys
-    for what, want in (('end normally', 0), ('sys.exit("no such model")', 1), ('sys.exit(130)', 130), ('sys.exit()', 0), ('sys.exit(0)', 0)):
-        command = (lambda: None) if want == 0 and what.startswith('end') else lambda: eval(what, dict(sys=sys))
+    leave = lambda *code: (f'sys.exit({", ".join(map(repr, code))})', lambda: sys.exit(*code))
+    for (what, command), want in ((('end normally', lambda: None), 0), (leave('no such model'), 1), (leave(130), 130), (leave(), 0), (leave(0), 0)):
         try: got = exit_code(command)
         except SystemExit: raise Hint('SystemExit escaped: it is no Exception, so name it after except.') from None
         need(got is not None, f'nothing came back for a command that does {what}.')

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 import safetensors.torch as st, torch, torch.nn as nn
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from safetensors import SafetensorError
-from .core import PACKAGE, Normalizer, _brief, _device, _is, _nearest, device as best_device
+from .core import PACKAGE, Normalizer, _brief, _bytes, _device, _is, _json, _nearest, _reading, _short, device as best_device
 from .jepa import JEPA, build_jepa
 from .probing import PositionProbe
 
@@ -25,10 +24,13 @@ class Trained(NamedTuple):
     card: dict        # config, steps, frames, device, seconds, numbers
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #8084e8a9
-def _state(trained: Trained) -> dict:
+def _named(trained: Trained) -> dict:
     "All weights by name, with the prefixes `jepa.` and `probe.`."
-    parts = dict(jepa=trained.jepa, probe=trained.probe)
-    return {f'{p}.{k}': v.detach().cpu().contiguous().clone() for p, m in parts.items() for k, v in m.state_dict().items()}
+    return {f'{p}.{k}': v for p, m in (('jepa', trained.jepa), ('probe', trained.probe)) for k, v in m.state_dict().items()}
+
+def _state(trained: Trained) -> dict:
+    "Copies of them, in the memory of the host."
+    return {k: v.detach().cpu().contiguous().clone() for k, v in _named(trained).items()}
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #ca2c3398
 def _write(files: dict):
@@ -64,25 +66,37 @@ def _files(path) -> tuple[Path, Path]:
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #11906aad
 def _build(card: dict, source) -> Trained:
-    "A model of the card's shape with fresh weights; draws nothing from the global generator."
-    model = (card.get('config') or {}).get('model')
+    "A model of the card's shape, on the device `meta`: as yet without weights."
+    config = card.get('config')
+    model = config.get('model') if isinstance(config, dict) else None
     if not isinstance(model, dict): raise ValueError(f"{source} has no config.model (dim, channels, num_layers): not the card of a model")
-    with torch.random.fork_rng(devices=[]):
-        try:
-            jepa, probe = build_jepa(model), PositionProbe(model['dim'])
-            jepa.normalizer = Normalizer(**{k: tuple(v) for k, v in card.get('normalizer', {}).items()})
-        except Exception as e: raise ValueError(f"{source}: config.model {model} describes no model ({type(e).__name__}: {e})".splitlines()[0]) from None
+    with torch.device('meta'), _reading(source, f'its config.model is {_short(model)}; take the card that was saved with the weights'):
+        jepa, probe = build_jepa(model), PositionProbe(model['dim'])
+        jepa.normalizer = _normalizer(card.get('normalizer') or {})
     return Trained(jepa, probe, card)
+
+def _normalizer(values: dict) -> Normalizer:
+    "The card's own, which has as many numbers as ours."
+    made = Normalizer(**{k: tuple(map(float, v)) for k, v in values.items()})
+    if any(len(v) != 2 or k.endswith('std') and min(v) <= 0 for k, v in asdict(made).items()): raise ValueError(f'the normalizer needs two numbers each, and positive deviations; got {values}')
+    return made
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #5a27bb23
 def _check_shapes(have: dict, want: dict, source):
     "Refuse the first tensor of `have` that does not fit the model described by the card."
-    for k in want.keys() | have.keys():
-        if k not in have: raise ValueError(f"{source} lacks the tensor '{k}' that its card's config.model asks for")
-        if k not in want: raise ValueError(f"{source} holds a tensor '{k}' that its card's config.model has no place for")
+    for k in [*want, *have]:
+        if k not in have: raise ValueError(f"{source} lacks the tensor '{k}' that its config.model asks for")
+        if k not in want: raise ValueError(f"{source} holds a tensor '{_short(k)}' that its config.model has no place for")
     for k, w in want.items():
         if have[k].shape != w.shape:
-            raise ValueError(f"{source}: '{k}' has shape {list(have[k].shape)}, its card's config.model asks for {list(w.shape)}")
+            raise ValueError(f"{source}: '{k}' has shape {list(have[k].shape)}, its config.model asks for {list(w.shape)}")
+
+# %% ../nbs/4_training/12_checkpoints.ipynb #bfca0cad
+def _check_numbers(have: dict, source):
+    "Refuse weights that aren't finite floats."
+    for k, v in have.items():
+        if v.dtype not in (torch.float32, torch.float16): raise ValueError(f"{source}: '{k}' holds {str(v.dtype).removeprefix('torch.')}, and weights are float32 or float16; convert the model with .float(), and save it anew")
+        if not v.isfinite().all(): raise ValueError(f"{source}: '{k}' holds NaN or infinity, as after a training that diverged; take an earlier epoch, or train with a lower optim.lr")
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #fa6ff664
 def save_trained(
@@ -96,13 +110,21 @@ def save_trained(
     _is('trained.card', trained.card, dict, 'a dict')
     weights, card_file = _files(path)
     card, state = _plain(trained.card | dict(normalizer=asdict(trained.jepa.normalizer))), _state(trained)
-    _check_shapes(state, _state(_build(card, 'card')), 'the model to save')
-    if half: state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    _check_shapes(state, _named(_build(card, 'card')), 'the model to save')
+    if half: state = {k: v.half() for k, v in state.items()}
+    _check_numbers(state, 'the model to save')
     data = st.save(state)
     card['weights'] = dict(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), dtype='float16' if half else 'float32')
+    card['fingerprint'] = _fingerprint(card)
     weights.parent.mkdir(parents=True, exist_ok=True)
     _write({weights: data, card_file: (json.dumps(card, indent=1) + '\n').encode()})
     return weights
+
+# %% ../nbs/4_training/12_checkpoints.ipynb #c2972027
+def _fingerprint(card: dict) -> str:
+    "The SHA-256 of all that a card says, but for the fingerprint itself."
+    said = {k: v for k, v in card.items() if k != 'fingerprint'}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #0d6badd1
 def _find(path) -> tuple[Path, Path]:
@@ -116,10 +138,10 @@ def _find(path) -> tuple[Path, Path]:
 def _read_card(path: Path, weights: Path) -> dict:
     "The card beside `weights`."
     if not path.is_file(): raise FileNotFoundError(f"no card {path} beside {weights.name}; the two files belong together, copy both")
-    try: card = json.loads(path.read_bytes())
-    except ValueError as e: raise ValueError(f"{path} is not a card: invalid JSON ({e})".splitlines()[0]) from None
+    with _reading(path, 'it is not a card; copy it again, or save the model anew'): card = _json(_bytes(path))
     mark = card.get('weights') if isinstance(card, dict) else None
     if not isinstance(mark, dict) or 'sha256' not in mark: raise ValueError(f"{path} is not a card: it has no weights.sha256")
+    if card.pop('fingerprint', own := _fingerprint(card)) != own: raise ValueError(f"{path} was changed after it had been saved (fingerprints differ); copy it again, or save the model anew")
     return card
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #4ca87eb7
@@ -128,18 +150,19 @@ def _promised_size(data: bytes) -> int | None:
     if len(data) < 9 or data[8:9] != b'{': return None
     n = 8 + struct.unpack('<Q', data[:8])[0]
     if n > len(data): return n if n < 100_000_000 else None
-    try: return n + max(v['data_offsets'][1] for k, v in json.loads(data[8:n]).items() if k != '__metadata__')
+    try: return n + max(v['data_offsets'][1] for k, v in _json(data[8:n]).items() if k != '__metadata__')
     except Exception: return None
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #83df81ef
-def _tensors(data: bytes, source) -> dict:
-    "The tensors in the bytes of a safetensors file."
+def _tensors(data: bytes, source, sha256: str | None = None) -> dict:
+    "The tensors in the bytes of a safetensors file, if that is its fingerprint."
     if len(data) < 9: raise ValueError(f"{source} is cut short: {len(data)} bytes; copy or download it again")
     promised = _promised_size(data)
-    if promised is None: raise ValueError(f"{source} is not a safetensors file")
+    if promised is None: raise ValueError(f"{source} is not a safetensors file; copy or download it again")
     if promised > len(data): raise ValueError(f"{source} is cut short: {len(data):,} of {promised:,} bytes; copy or download it again")
-    try: return st.load(data)
-    except SafetensorError as e: raise ValueError(f"{source} is not a valid safetensors file: {e}".splitlines()[0]) from None
+    if sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise ValueError(f"{source} and {source.stem}.json don't belong together (fingerprints differ); copy both again, or save anew")
+    with _reading(source, 'it is not a valid safetensors file; copy or download it again'): return st.load(data)
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #180bfbff
 def load_trained(
@@ -149,16 +172,19 @@ def load_trained(
     "Read a model, its probe and its card; what doesn't fit together is a one-line `ValueError` or `FileNotFoundError`."
     if device is not None: _device(device)
     weights, card_file = _find(path)
-    card, data = _read_card(card_file, weights), weights.read_bytes()
-    state = _tensors(data, weights)
-    if hashlib.sha256(data).hexdigest() != card['weights']['sha256']:
-        raise ValueError(f"{weights} and {card_file.name} don't belong together (fingerprints differ); copy both again, or save anew")
+    card = _read_card(card_file, weights)
+    state = _tensors(_weights(weights, card['weights']), weights, card['weights']['sha256'])
     trained = _build(card, card_file)
-    _check_shapes(state, _state(trained), weights)
+    _check_shapes(state, _named(trained), weights); _check_numbers(state, weights)
     for prefix, module in (('jepa', trained.jepa), ('probe', trained.probe)):
-        module.load_state_dict({k.removeprefix(f'{prefix}.'): v for k, v in state.items() if k.startswith(f'{prefix}.')})
+        module.to_empty(device='cpu').load_state_dict({k.removeprefix(f'{prefix}.'): v for k, v in state.items() if k.startswith(f'{prefix}.')})
         module.to(device or best_device()).eval()
     return trained
+
+# %% ../nbs/4_training/12_checkpoints.ipynb #37ffd3be
+def _weights(path: Path, mark: dict) -> bytes:
+    "The bytes of the weights, no more of them than the card speaks of."
+    with _reading(path, f"its card {path.stem}.json is of another file; copy both again, or save anew"): return _bytes(path, mark.get('bytes', 2**32))
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #486fdb78
 def load_pretrained(

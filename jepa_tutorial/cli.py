@@ -11,7 +11,7 @@ import contextlib, errno, sys
 from collections.abc import Callable
 from functools import partial, wraps
 from inspect import signature
-from json import dumps, loads
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser
@@ -67,6 +67,12 @@ def _load(run: str):
     if path.exists() or path.suffix or len(path.parts) > 1: return load_trained(path)
     try: return load_pretrained(run)
     except ValueError as e: raise ValueError(f"'{run}' is neither a run folder nor a shipped model: {e}") from None
+
+# %% ../nbs/7_tools/23_commands.ipynb #a10220ed
+def _fixed_wall(card: dict) -> bool:
+    "Was the model trained in one room?"
+    try: return bool(card['config']['data']['fixed_wall'])
+    except (KeyError, TypeError): raise ValueError("the model's card doesn't say whether its wall was fixed (config.data.fixed_wall); take a model that jepa_train made") from None
 
 # %% ../nbs/7_tools/23_commands.ipynb #2fb97be7
 def _can_draw() -> bool:
@@ -147,7 +153,8 @@ def jepa_train(
     with one_line_errors('jepa_train'):
         from jepa_tutorial.core import load_config
         from jepa_tutorial.tracking import Track, track_to, train_tracked
-        cfg = load_config(preset, *overrides)
+        from jepa_tutorial.training import _check
+        _check(cfg := load_config(preset, *overrides))
         folder = Path(out or f'runs/{cfg.name}')
         go = partial(train_tracked, cfg, folder, evaluations(cfg), Track(track_to(track)), progress=not json)
         run = go(device=device or None) if not _several() else _share(go, cfg, folder, device or None)
@@ -184,7 +191,7 @@ def _dream(model, clips: int, seed: int):
     from jepa_tutorial.trajectories import TrajectoryConfig, sample_clips
     from jepa_tutorial.unrolling import unroll_eval
     dev = next(model.jepa.parameters()).device
-    cfg = TrajectoryConfig(clip=91, fixed_wall=model.card['config']['data']['fixed_wall'])
+    cfg = TrajectoryConfig(clip=91, fixed_wall=_fixed_wall(model.card))
     return unroll_eval(model.jepa, model.probe, sample_clips(clips, cfg, rng(seed, dev), dev), rng(seed + 1, dev))
 
 # %% ../nbs/7_tools/23_commands.ipynb #f5a3aac0
@@ -296,7 +303,7 @@ def jepa_plan(
         for name, v in dict(episodes=episodes, steps=steps).items():
             if v < 1: raise ValueError(f'{name}={v} must be at least 1')
         search, model, folder = _planner(planner, cost), _load(run), _out(run, out)
-        todo = _tasks(tasks, episodes, model.card['config']['data']['fixed_wall'], seed)
+        todo = _tasks(tasks, episodes, _fixed_wall(model.card), seed)
         agent = _act(model.jepa, todo, search, steps, contact, seed, show=not json)
         numbers = dict(run=str(run), planner=planner, episodes=episodes, tasks=tasks or f'seed {seed}', steps=steps, contact=contact, seed=seed,
                        results=[_row(planner, agent), *_baselines(todo, steps, contact, seed)])
@@ -308,7 +315,7 @@ def jepa_plan(
 # %% ../nbs/7_tools/23_commands.ipynb #49e3dfd6
 @command
 def jepa_reproduce(
-    list: bool = False,           # only show which rows are measured, and which are open
+    list: bool = False,           # only show which rows are measured, and which are stale or open
     only: str = '',               # rows whose name contains this, or matches a pattern such as '*random*'
     minutes: float = 1e6,         # stop before they have passed; started again, it goes on
     budget: str = 'laptop',       # or full: the published recipe, for a GPU
@@ -320,12 +327,12 @@ def jepa_reproduce(
 ):
     "Make the book's results, most valuable first. Example: jepa_reproduce --only fixed_wall --minutes 60 --final"
     with one_line_errors('jepa_reproduce'):
-        from jepa_tutorial.reproduce import load_results, matching, queue, table
+        from jepa_tutorial.reproduce import load_results, matching, queue, stale, table
         if not minutes > 0: raise ValueError(f'minutes={minutes:g} must be positive')
         rows = matching(queue(budget), only) if only else queue(budget)
         if not list: _reproduce(rows, Path(out), Path(runs), minutes, final, device or None, not json)
         results = {r: v for r, v in load_results(out, final, [budget]).items() if r in rows}
-        _say(json, dict(rows=[dict(r._asdict(), name=r.name, result=v) for r, v in results.items()]), table(results))
+        _say(json, dict(rows=[dict(r._asdict(), name=r.name, result=v, stale=stale(v) if v else []) for r, v in results.items()]), table(results))
 
 # %% ../nbs/7_tools/23_commands.ipynb #ef49ac3b
 def _reproduce(rows, out: Path, runs: Path, minutes: float, final: bool, device, show: bool):
@@ -349,7 +356,7 @@ def jepa_bench(
     "Measure plain against fast code on this machine. Example: jepa_bench --only data,plan"
     with one_line_errors('jepa_bench'):
         from jepa_tutorial.bench import CASES, report_table
-        names, old = only.split(',') if only else [*CASES], loads(Path(baseline).read_text()) if baseline else None
+        names, old = only.split(',') if only else [*CASES], _earlier(baseline) if baseline else None
         if wrong := [n for n in names if n not in CASES]: raise ValueError(f"no case '{wrong[0]}'; there are {', '.join(CASES)}")
         if repeats < 1: raise ValueError(f'repeats={repeats} must be at least 1')
         r, path = _bench(names, repeats, device, out)
@@ -365,6 +372,14 @@ def _bench(names, repeats: int, device: str, out: str):
     path = Path(out or f'nbs/results/bench-{dev.type}.json'); path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dumps(r, indent=1) + '\n')
     return r, path
+
+def _earlier(path: str) -> dict:
+    "The report of an earlier run."
+    from jepa_tutorial.core import _bytes, _json, _reading
+    with _reading(path, 'give a file that jepa_bench wrote'):
+        old = _json(_bytes(path))
+        if not all(isinstance(c['case'], str) and c['fast'] > 0 for c in old['cases']): raise ValueError('it names no cases and rates')
+        return old
 
 # %% ../nbs/7_tools/23_commands.ipynb #d3fd8515
 @command

@@ -4,7 +4,7 @@
 
 # %% ../nbs/1_world/00_core.ipynb #64d5591b
 from __future__ import annotations
-import contextlib, difflib, gc, importlib.util, os, random, re
+import contextlib, difflib, gc, importlib.util, io, json, os, random, re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -112,7 +112,7 @@ def _count(name: str, n: Any, low: int = 1, high: int = 10**9) -> int:
     raise ValueError(f'{name} is {_brief(n)}; give a whole number ' + (f'from {low} to {high}' if high < 10**9 else f'of at least {low}' + ' (and below a billion)'*(isinstance(n, int) and n > high)))
 
 # %% ../nbs/1_world/00_core.ipynb #d4d83b7a
-def _number(name: str, x: Any, low: float = -1e18, high: float = 1e18, above: float = -np.inf):
+def _measure(name: str, x: Any, low: float = -1e18, high: float = 1e18, above: float = -np.inf):
     "`x`, if it is a number from `low` to `high`, and above `above`."
     if isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool) and low <= x <= high and x > above: return x
     bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18) + [f'of at most {high:g}']*(high < 1e18)
@@ -215,19 +215,25 @@ CONFIGS = PACKAGE/'configs'
 def _names() -> list[str]: return sorted(p.stem for p in CONFIGS.glob('*.yaml'))
 
 # %% ../nbs/1_world/00_core.ipynb #818a0429
+def _short(x, most: int = 120) -> str:
+    "`x` on one line that is not too long."
+    text = ' '.join(str(x).split())
+    return text if len(text) <= most else f'{text[:most]}…'
+
 def _nearest(word, known) -> str:
     "The known word closest to `word`, as a hint for an error message."
-    best = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.3)
-    return f"; did you mean '{best[0]}'?" if best else f"; known: {', '.join(map(str, known))}"
+    best = difflib.get_close_matches(_short(word), [str(k) for k in known], n=1, cutoff=0.3)
+    return f"; did you mean '{best[0]}'?" if best else f"; known: {_short(', '.join(map(str, known)), 200)}"
 
 # %% ../nbs/1_world/00_core.ipynb #c6a7ef20
 def _keys(cfg, prefix='') -> list[str]:
     "All keys of `cfg`, written with dots."
     from omegaconf import OmegaConf          # here, and not above: it takes a tenth as long to import as torch
     out = []
-    for k in cfg:
+    for k, v in (cfg if isinstance(cfg, dict) else OmegaConf.to_container(cfg)).items():
+        if '.' in str(k): raise ValueError(f"'{_short(k)}' has a dot in it; a group and its setting are two keys, one below the other")
         out.append(f'{prefix}{k}')
-        if isinstance(OmegaConf.to_container(cfg).get(k), dict): out += _keys(cfg[k], f'{prefix}{k}.')
+        if isinstance(v, dict): out += _keys(v, f'{prefix}{k}.')
     return out
 
 # %% ../nbs/1_world/00_core.ipynb #83ee4c2b
@@ -235,7 +241,7 @@ def _check_keys(cfg, base, source: str):
     "Refuse the first key of `cfg` that `base` does not have."
     known = _keys(base)
     for k in _keys(cfg):
-        if k not in known: raise ValueError(f"unknown setting '{k}' in {source}{_nearest(k, known)}")
+        if k not in known: raise ValueError(f"unknown setting '{_short(k)}' in {source}{_nearest(k, known)}")
 
 # %% ../nbs/1_world/00_core.ipynb #276b6bec
 def _kind(x) -> str:
@@ -243,54 +249,116 @@ def _kind(x) -> str:
     return 'number' if isinstance(x, (int, float)) and not isinstance(x, bool) else type(x).__name__
 
 def _merge(base, own, source: str):
-    "`own` over `base`, whose values keep their kind; None may stand for, and be replaced by, anything."
+    "`own` over `base`, whose values keep their kind; None may stand for, and be replaced by, any single value."
     from omegaconf import OmegaConf
     for k in _keys(own):
         old, new = OmegaConf.select(base, k), OmegaConf.select(own, k)
-        if None not in (old, new) and _kind(old) != _kind(new):
-            raise ValueError(f"'{k}' in {source} must be a {_kind(old)}, like {old}; got '{new}'")
+        if _kind(old) != _kind(new) and (None not in (old, new) or _kind(old) == 'group'):
+            raise ValueError(f"'{k}' in {source} must be a {_kind(old)}, like {_short(old)}; got '{_short(new)}'")
     return OmegaConf.merge(base, own)
 
+# %% ../nbs/1_world/00_core.ipynb #899dbd16
+def _check_yaml(text: str):
+    "Refuse tags, repeated parts, nests and values that are looked up elsewhere."
+    import yaml
+    depth = 0
+    for e in yaml.parse(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):
+        depth += isinstance(e, yaml.CollectionStartEvent) - isinstance(e, yaml.CollectionEndEvent)
+        if isinstance(e, yaml.AliasEvent) or getattr(e, 'tag', None): raise ValueError('a tag (!) or a repeated part (*) is not for settings; write the value itself')
+        if isinstance(e, yaml.ScalarEvent) and ('${' in e.value or e.value == '???'): raise ValueError('${…} and ??? are not for settings; write the value itself')
+        if depth > 8: raise ValueError('groups are nested more than eight deep')
+
+# %% ../nbs/1_world/00_core.ipynb #9778493c
+def _number(text: str, kind=float, most=float('inf')):
+    v = kind(text)
+    if not abs(v) < most: raise ValueError(f'{_short(text, 20)} is no number that can be used')
+    return v
+
+def _once(pairs) -> dict:
+    if len(d := dict(pairs)) < len(pairs): raise ValueError('a name comes twice in one group')
+    return d
+
+def _json(text, nan: bool = False):   # may NaN be a value?
+    "What a JSON text says."
+    return json.loads(text, object_pairs_hook=_once, parse_int=lambda s: _number(s, int, 2**63), parse_float=_number, parse_constant=float if nan else _number)
+
 # %% ../nbs/1_world/00_core.ipynb #343e790c
+def _values(cfg):
+    "`cfg`, if its values are words, numbers, true, false or null, and lists and groups of them."
+    from omegaconf import OmegaConf
+    _json(json.dumps(OmegaConf.to_container(cfg)))
+    return cfg
+
 def _override(cfg, text: str):
     "`cfg` with one setting changed."
     from omegaconf import OmegaConf
     if not isinstance(text, str): raise ValueError(f'override {_brief(text)} must be a word like key=value, for example optim.lr=1e-3')
-    key, eq, _ = str(text).partition('=')
-    if not eq: raise ValueError(f"override {_brief(text)} must look like key=value, for example optim.lr=1e-3")
-    try: own = OmegaConf.from_dotlist([text])
-    except Exception: raise ValueError(f"override {_brief(text)} must look like key=value, with a value that YAML can read") from None
+    key, eq, value = str(text).partition('=')
+    if not eq: raise ValueError(f"override '{_short(text)}' must look like key=value, for example optim.lr=1e-3")
+    try: _check_yaml(value); own = _values(OmegaConf.from_dotlist([text]))
+    except Exception as e: raise ValueError(f"override '{_short(text)}' must look like key=value, with a value that YAML can read ({_short(e)})") from None
     _check_keys(own, cfg, 'overrides')
     return _merge(cfg, own, 'overrides')
 
 # %% ../nbs/1_world/00_core.ipynb #5487d91e
+@contextlib.contextmanager
+def _reading(path, remedy: str):
+    "Whatever goes wrong while a file is read, as one line with its name and a remedy."
+    try: yield
+    except Exception as e:
+        why = e if isinstance(e, ValueError) else f'{type(e).__name__}: {e}'
+        raise ValueError(f'{path} cannot be read ({_short(why)}); {remedy}') from None
+
+@contextlib.contextmanager
+def _about(path: Path):
+    "Put the name of a file before what is said about its contents, if it isn't there."
+    try: yield
+    except ValueError as e: raise e if path.name in str(e) else ValueError(f'{path.name}: {e}') from None
+
+# %% ../nbs/1_world/00_core.ipynb #9d5b31ae
+def _bytes(path, most: int = 2**23) -> bytes:
+    "What is in a file of at most `most` bytes."
+    with open(path, 'rb') as f: data = f.read(most + 1)
+    if len(data) > most: raise ValueError(f'it is longer than {most:,} bytes')
+    return data
+
+# %% ../nbs/1_world/00_core.ipynb #d97c750a
 def _find(name_or_path) -> Path:
     "The file behind a name or a path."
-    shipped, path = CONFIGS/f'{name_or_path}.yaml', Path(str(name_or_path))
-    if os.path.isfile(shipped): return shipped           # unlike Path's, false for a name that no file can have
-    if os.path.isfile(path): return path
-    raise ValueError(f"no config {_brief(str(name_or_path))}{_nearest(name_or_path, _names())}")
+    for path in (CONFIGS/f'{name_or_path}.yaml', Path(str(name_or_path))):
+        if os.path.isfile(path): return path
+    raise ValueError(f"no config '{_short(name_or_path)}'{_nearest(name_or_path, _names())}")
+
+def _settings(text: str):
+    "Settings from the text of a YAML file."
+    from omegaconf import OmegaConf
+    _check_yaml(text)
+    cfg = OmegaConf.load(io.StringIO(text))
+    if not OmegaConf.is_dict(cfg) or not cfg: raise ValueError('it must hold settings, one below the other')
+    return _values(cfg)
 
 def _read(path: Path):
     "One YAML file, as it stands."
-    from omegaconf import OmegaConf
-    try: cfg = OmegaConf.load(path)
-    except Exception as e: raise ValueError(f"{path} is not a readable YAML file: {str(e).splitlines()[0]}") from None
-    if not hasattr(cfg, 'items'): raise ValueError(f"{path} must hold settings as 'key: value' lines")
-    return cfg
+    with _reading(path, "write settings as lines of 'key: value' in UTF-8"): return _settings(_bytes(path, 2**18).decode('utf-8-sig'))
 
 # %% ../nbs/1_world/00_core.ipynb #015c572d
+def _layered(path: Path, above=()):
+    "The settings of a file, laid over those of its base; `above` are the files whose base it is."
+    if path in above: raise ValueError(f'{path} is its own base; let it name another')
+    own = _read(path)
+    base_name = own.pop('base', None) or ('random_wall' if path.parent != CONFIGS else None)
+    with _about(path):
+        base = _layered(_find(base_name), (*above, path)) if base_name else own
+        _check_keys(own, base, path.name)
+        return _merge(base, own, path.name)
+
+# %% ../nbs/1_world/00_core.ipynb #d69b2455
 def load_config(
     name_or_path: str | Path,  # a shipped name such as 'quick', or a YAML file of your own
     *overrides: str,           # 'optim.lr=1e-3': dotted key, value as YAML
 ): # an OmegaConf DictConfig
     "Read settings, laid over their `base`, with `overrides` on top; an unknown key or a value of another kind is a `ValueError`."
-    path = _find(name_or_path)
-    own = _read(path)
-    base_name = own.pop('base', None) or ('random_wall' if path.parent != CONFIGS else None)
-    base = load_config(base_name) if base_name else own
-    _check_keys(own, base, path.name)
-    cfg = _merge(base, own, path.name)
+    cfg = _layered(_find(name_or_path))
     for o in overrides: cfg = _override(cfg, o)
     return cfg
 
@@ -306,7 +374,7 @@ class Normalizer:
     def __post_init__(self):
         for name, v in vars(self).items():
             _is(name, v, tuple, 'a tuple of numbers')
-            for x in v: _number(name, x, above=0 if 'std' in name else -np.inf)
+            for x in v: _measure(name, x, above=0 if 'std' in name else -np.inf)
 
 # %% ../nbs/1_world/00_core.ipynb #f220e38b
 @patch

@@ -68,8 +68,16 @@ def build_jepa(
     "An untrained model, as the settings describe it."
     for k in ('dim', 'channels', 'num_layers'):
         if not hasattr(cfg, 'keys') or k not in cfg: raise ValueError(f"cfg is {cfg!r}; give settings with dim, channels and num_layers, such as load_config('quick').model")
+    _check_sizes(cfg)
     return JEPA(ImpalaEncoder(channels=tuple(cfg['channels']), dim=cfg['dim']),
                 GRUPredictor(dim=cfg['dim'], num_layers=cfg['num_layers']))
+
+def _check_sizes(cfg):
+    "Refuse sizes that no computer has room for, and what isn't a size."
+    channels = cfg['channels'] if hasattr(cfg['channels'], '__len__') else []
+    for name, sizes, most in (('dim', [cfg['dim']], 2**14), ('channels', channels, 2**12), ('num_layers', [cfg['num_layers']], 64)):
+        if not 1 <= len(sizes) <= 8 or not all(type(s) is int and 1 <= s <= most for s in sizes):
+            raise ValueError(f"model.{name} is {cfg[name]}; give {'one to eight whole numbers' if name == 'channels' else 'a whole number'} from 1 to {most}")
 
 # %% ../nbs/2_model/05_jepa.ipynb #98d241f3
 def prediction_loss(

@@ -5,9 +5,13 @@ from fastprogress.fastprogress import ProgressBar
 from matplotlib.figure import Figure
 from pathlib import Path
 
-__all__ = ['COLORS', 'PARTS', 'use_style', 'show_room', 'frame_rgb', 'show_frame', 'episode_frames', 'save_gif', 'gif_output', 'fig_rgb', 'curves', 'png', 'hand', 'keys', 'film', 'player', 'bar', 'Architecture', 'architecture']
+__all__ = ['COLORS', 'PARTS', 'contrast', 'ink', 'use_style', 'show_room', 'frame_rgb', 'show_frame', 'episode_frames', 'save_gif', 'gif_output', 'fig_rgb', 'curves', 'png', 'hand', 'keys', 'film', 'player', 'bar', 'Architecture', 'architecture']
 
 COLORS: Any
+
+def contrast(a, b='white') -> float: ...
+
+def ink(color, least=4.5) -> str: ...
 
 def use_style(): ...
 

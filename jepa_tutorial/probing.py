@@ -7,7 +7,7 @@ __all__ = ['PositionProbe', 'probe_loss', 'embed', 'decode', 'probe_error', 'fit
 
 # %% ../nbs/4_training/11_probing.ipynb #7c5438d1
 import torch, torch.nn as nn, torch.nn.functional as F
-from .core import _can, _count, _expect, _generator, _number
+from .core import _can, _count, _expect, _generator, _measure
 from .jepa import JEPA
 
 # %% ../nbs/4_training/11_probing.ipynb #202605a7
@@ -77,7 +77,7 @@ def fit_probe(
 ) -> nn.Module:                         # the probe
     "Train a probe on embeddings that are already there."
     _can('probe', probe, 'parameters'); _expect('z [...,n,D], position_normalised [...,n,2]', z, position_normalised, finite=True)
-    _count('steps', steps, 0); _count('batch', batch); _number('lr', lr, above=0); _generator(generator)
+    _count('steps', steps, 0); _count('batch', batch); _measure('lr', lr, above=0); _generator(generator)
     z, p = z.detach().flatten(0, -2), position_normalised.flatten(0, -2).to(z)
     where = generator.device if generator is not None else z.device
     opt = torch.optim.AdamW(probe.parameters(), lr=lr)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 import torch
 from .checkpoints import Trained
-from .core import _can, _count, _is, _number, _whole, amp_dtype, autocast, rng
+from .core import _can, _count, _is, _measure, _whole, amp_dtype, autocast, rng
 from .jepa import JEPA, rollout_loss
 from .training import learning_rate
 from .trajectories import TrajectoryConfig, sample_clips
@@ -36,8 +36,8 @@ class Dreams:
     def __post_init__(self):
         for k in ('films', 'frames', 'steps', 'updates', 'batch'): _count(k, getattr(self, k))
         if not 1 <= self.steps < self.frames: raise ValueError(f'steps is {self.steps}; a film of {self.frames} frames has dreams of 1 to {self.frames - 1} steps')
-        for k in ('lr', 'final_lr', 'clip'): _number(k, getattr(self, k), above=0)
-        _whole(self.seed); _number('warmup', self.warmup, 0, 1); _number('kappa', self.kappa, 0, 1e6)
+        for k in ('lr', 'final_lr', 'clip'): _measure(k, getattr(self, k), above=0)
+        _whole(self.seed); _measure('warmup', self.warmup, 0, 1); _measure('kappa', self.kappa, 0, 1e6)
 
 # %% ../nbs/6_results/32_failures.ipynb #bd9af3b9
 @torch.no_grad()

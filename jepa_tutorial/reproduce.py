@@ -6,23 +6,27 @@
 from __future__ import annotations
 import datetime, fnmatch, hashlib, json, subprocess, time
 from collections.abc import Callable
+from dataclasses import astuple
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
 from .checkpoints import load_trained, save_trained
-from .core import PACKAGE, load_config, rng
-from .planning.episodes import Episodes, Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
+from .core import PACKAGE, _bytes, _json, _reading, load_config, rng
+from .planning.episodes import Agent, Episodes, Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
+from .planning.fast import Cost
 from .planning.mppi import load_planner
-from .refining import refine
-from .training import _device_name, _write_atomic, train
-from .two_rooms import Layout
+from .refining import Dreams, refine
+from .training import Learner, _device_name, _write_atomic, train
+from .two_rooms import Layout, render
 
 # %% auto #0
 __all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', 'INGREDIENTS',
            'save_tasks', 'load_tasks', 'Row', 'episodes_of', 'settings', 'queue', 'TimeIsUp', 'deadline', 'shipped',
-           'train_row', 'outcomes', 'evaluate', 'summary', 'commit', 'provenance', 'result_path', 'make_row',
-           'baselines', 'load_results', 'table', 'work', 'matching']
+           'train_row', 'outcomes', 'evaluate', 'summary', 'commit', 'provenance', 'digest', 'world_digest',
+           'training_digest', 'planner_digest', 'behaviour', 'stale', 'mark', 'result_path', 'make_row', 'baselines',
+           'load_results', 'table', 'work', 'matching']
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
@@ -35,6 +39,19 @@ def save_tasks(name: str, n: int = 1000):
     TASKS.mkdir(exist_ok=True)
     np.savez_compressed(TASKS/f'{name}.npz', wall_x=t.layout.wall_x, door_y=t.layout.door_y, start=t.start, goal=t.goal)
 
+# %% ../nbs/7_tools/24_reproduce.ipynb #9ae769ff
+def _arrays(path: Path) -> dict:
+    "The arrays of a task set: numbers of the right kinds and shapes, and never objects, which could run code."
+    with _reading(path, 'install the package again'), open(path, 'rb') as file:
+        if file.read(4) != b'PK\x03\x04': raise ValueError('it is not an archive of arrays')
+        file.seek(0); f = np.load(file, allow_pickle=False)
+        if sum(part.file_size for part in f.zip.infolist()) > 2**24: raise ValueError('it unpacks to more than 16 MB')
+        d = {k: torch.from_numpy(f[k]) for k in ('wall_x', 'door_y', 'start', 'goal')}
+        for k, v in d.items():
+            shape, dtype = ((len(d['start']), 2), torch.float32) if k in ('start', 'goal') else ((len(d['start']),), torch.int64)
+            if tuple(v.shape) != shape or v.dtype != dtype or not v.isfinite().all(): raise ValueError(f"'{k}' is not {dtype} of shape {list(shape)}, finite")
+        return d
+
 # %% ../nbs/7_tools/24_reproduce.ipynb #567e2017
 def load_tasks(
     name: str,              # 'fixed_wall_v1' or 'random_wall_v1'
@@ -42,7 +59,7 @@ def load_tasks(
 ) -> Tasks:
     "A held-out task set."
     if not isinstance(name, str) or name not in HELD_OUT: raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
-    with np.load(TASKS/f'{name}.npz') as f: d = {k: torch.from_numpy(f[k]) for k in f.files}
+    d = _arrays(TASKS/f'{name}.npz')
     if n is not None and not (isinstance(n, int) and n is not True and 1 <= n <= len(d['start'])): raise ValueError(f"n={n!r}, but '{name}' has 1 to {len(d['start'])} tasks")
     return Tasks(Layout(d['wall_x'][:n], d['door_y'][:n]), d['start'][:n], d['goal'][:n])
 
@@ -135,8 +152,9 @@ def shipped(cfg: DictConfig, refined: bool = False) -> Path | None:
     "Weights of this package that were trained with these settings, and refined or not, if there are any."
     key = lambda c: {k: c[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
     cards = sorted((PACKAGE/'weights').glob('*.json'))
-    fits = lambda card: key(card['config']) == key(OmegaConf.to_container(cfg)) and ('refined' in card) == refined
-    return next((c.with_suffix('') for c in cards if fits(json.loads(c.read_text()))), None)
+    def fits(path):
+        with _reading(path, 'install the package again'): card = _json(_bytes(path)); return key(card['config']) == key(OmegaConf.to_container(cfg)) and ('refined' in card) == refined
+    return next((c.with_suffix('') for c in cards if fits(c)), None)
 
 def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
@@ -145,6 +163,7 @@ def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False
     epoch = folder/f'epoch_{cfg.optim.epochs - row.back:03}'
     if not row.back and not (folder/'state.pt').exists() and (ours := shipped(cfg)): return load_trained(ours, device)
     if not epoch.with_suffix('.safetensors').exists():
+        if not (folder/'state.pt').exists(): _note_training(row, folder)
         from jepa_tutorial.cli import evaluations
         train(cfg, folder, [check, *evaluations(cfg)], device=device, progress=progress)
     return load_trained(epoch, device)
@@ -155,6 +174,7 @@ def _refined(row, folder, runs, check, device, progress):
     ours = shipped(settings(row), refined=True)
     if ours and not row.back: return load_trained(ours, device)
     if not (folder/'model.safetensors').exists():
+        _note_training(row, folder)
         save_trained(folder/'model', refine(train_row(row._replace(variant='full'), runs, check, device, progress), say=lambda *_: check()), half=True)
     return load_trained(folder, device)
 
@@ -170,7 +190,7 @@ def outcomes(episodes: Episodes, tasks: Tasks) -> list[list]:
 def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int = 20):
     "Run `act(tasks, piece number)` on pieces of `tasks`; what `log` holds already isn't run again."
     log.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(l) for l in log.read_text().splitlines()] if log.exists() else []
+    done = _pieces(log) if log.exists() else []
     for i in range(len(done), -(-len(tasks.start)//piece)):
         check()
         part = Tasks(Layout(*(v[i*piece:(i+1)*piece] for v in tasks.layout)), *(v[i*piece:(i+1)*piece] for v in tasks[1:]))
@@ -178,6 +198,15 @@ def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int
         done.append(dict(seconds=episodes.seconds, outcomes=outcomes(episodes, part)))
         _write_atomic(log, ''.join(json.dumps(d) + '\n' for d in done).encode())
     return [o for d in done for o in d['outcomes']], sum(d['seconds'] for d in done)
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #5ee4823d
+def _pieces(log: Path) -> list[dict]:
+    "The pieces that `evaluate` has written."
+    with _reading(log, 'delete it, and its episodes are run again'):
+        done = [_json(line) for line in _bytes(log).splitlines()]
+        fine = all(d['seconds'] >= 0 and all(0 <= near <= end and type(step) is int for end, near, step in d['outcomes']) for d in done)
+        if not fine: raise ValueError('its outcomes are not distances and steps')
+        return done
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #9fdc1f1a
 def summary(outcomes: list, seconds: float) -> dict:
@@ -201,6 +230,95 @@ def provenance(card: dict) -> dict:
     return dict(commit=commit(), config=hashlib.sha256(config.encode()).hexdigest()[:12], frames=card['frames'], train_seconds=card['seconds'],
                 trained_on=card['device'], torch=torch.__version__, date=datetime.date.today().isoformat())
 
+# %% ../nbs/7_tools/24_reproduce.ipynb #45edb36f
+def digest(
+    *tensors: torch.Tensor,
+) -> list[float]:   # two for each tensor, to six digits
+    "Numbers that change when anything in the tensors does."
+    flat = [x.detach().cpu().double().flatten() for x in tensors]
+    pair = lambda x: (x.square().mean().sqrt(), (x*torch.arange(1, len(x) + 1).sin()).sum()/len(x)**.5)
+    return [float(f'{v:.6g}') for x in flat for v in pair(x)]
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #824658a3
+@lru_cache
+def world_digest(world: str, contact: str = 'stop') -> list[float]:
+    "Some tasks, where chance leads in them, and what is seen there."
+    tasks = load_tasks(f'{world}_v1', 8)
+    path = run_policy(random_actions, tasks, 30, contact, rng(0)).position
+    return digest(*tasks.layout, tasks.start, tasks.goal, path, render(path[:, -1], tasks.layout))
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #bca79558
+@lru_cache
+def training_digest(*settings: str) -> list[float]:   # a preset and overrides
+    "The sizes of a recipe, then two small steps of it: data, losses, embeddings and a dream."
+    cfg = load_config(*settings)
+    sizes = [*cfg.model.channels, cfg.model.dim, cfg.optim.batch, cfg.optim.epochs*cfg.optim.epoch_steps]
+    cfg.model.channels, cfg.model.dim, cfg.optim.batch, cfg.seed = [4, 4, 4], 16, 4, 0
+    learner = Learner(cfg, 'cpu')
+    clip, jepa = learner.draw(), learner.jepa
+    for _ in range(2):
+        total, parts = learner.objective(jepa, clip.obs, clip.action)
+        total.backward(); learner.descend()
+    z = jepa.encode(clip.obs)
+    return sizes + digest(clip.obs, clip.action, clip.position, total, *parts.values(), z, jepa.unroll(z[:, 0], clip.action))
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #2cc8d912
+class _Truth:
+    "A world model without walls whose embedding is the position."
+    def encode(self, obs):   # [E,C,H,W] -> [E,2]
+        dot, at = obs[:, 0].float(), torch.arange(obs.shape[-1])
+        return torch.stack([(dot*at).sum((1, 2)), (dot*at[:, None]).sum((1, 2))], 1)/dot.sum((1, 2))[:, None]
+    def predict(self, z, a): return z + a
+
+class _Watched(Cost):
+    "Keeps the plans whose cost is asked for."
+    tried = ()
+    def __call__(self, actions): self.tried += (actions.flatten(),); return super().__call__(actions)
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #443c0e9b
+@lru_cache
+def planner_digest(*settings: str) -> list[float]:   # of `load_planner`
+    "All that is tried for two plans that follow each other, and what is picked."
+    p, tasks, g = load_planner(*settings), load_tasks('random_wall_v1', 2), rng(0)
+    see = lambda position: render(position, tasks.layout)
+    truth: Any = _Truth()
+    agent = Agent(truth, p, see(tasks.goal))
+    agent.cost = _Watched(agent.jepa, agent.z_goal, agent.z_goal, p.reduce, p.distance)
+    picked = [agent.act(see(tasks.start), 200, g) for _ in range(2)]
+    return digest(torch.cat(agent.cost.tried), *picked)
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #69d522a8
+def behaviour(row: Row) -> dict:
+    "What the code that a row depends on computes today."
+    dreams = list(astuple(Dreams())) if row.variant == 'refined' else []
+    return dict(world=world_digest(row.world, row.contact), planner=planner_digest(*PLANNERS[row.planner]),
+                training=training_digest(PRESETS[row.budget][row.world], *VARIANTS[row.variant]) + dreams)
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #1e8c0444
+def stale(
+    result: dict,   # what the file of a row says
+) -> list[str]:     # 'world', 'planner', 'training', each with 'unknown' after it if nobody kept it
+    "The parts of the code that have come to behave otherwise since `result` was measured."
+    then, known = result.get('behaviour', {}), {k: result[k] for k in Row._fields if k in result}
+    now = behaviour(Row(**known)) if 'planner' in known else dict(world=world_digest(result['world'], result['contact']))   # baselines learn nothing
+    same = lambda a, b: len(a) == len(b) and np.allclose(a, b, rtol=1e-4, atol=3e-5)
+    return [k if then.get(k) else f'{k} unknown' for k in now if not then.get(k) or not same(then[k], now[k])]
+
+def mark(result: dict) -> str:   # '' for a row that is current
+    "The doubt about a result, for a table."
+    return f" (stale: {', '.join(parts)})" if (parts := stale(result)) else ''
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #68f7fdcf
+def _note_training(row: Row, folder: Path):
+    "Keep how training behaves, in the folder of a run that begins."
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_atomic(folder/'behaviour.json', json.dumps(behaviour(row)['training']).encode())
+
+def _as_trained(row: Row, runs: Path, card: dict) -> dict:
+    "Today's behaviour, but the training's as it was; None if that wasn't kept."
+    kept = Path(runs)/row.run/'behaviour.json'
+    return behaviour(row) | dict(training=json.loads(kept.read_text()) if kept.exists() else card.get('behaviour'))
+
 # %% ../nbs/7_tools/24_reproduce.ipynb #9b2d03ab
 def result_path(row: Row, out: Path | str, final: bool) -> Path:
     "Where the result of a row is kept."
@@ -214,7 +332,8 @@ def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=
     planner, path = load_planner(*PLANNERS[row.planner]), result_path(row, out, final)
     act = lambda part, i: run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
     got = evaluate(act, tasks, Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl', check, 20 if dev.type == 'cpu' else n)
-    result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=_device_name(dev), **provenance(trained.card))
+    result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=_device_name(dev), **provenance(trained.card),
+                  behaviour=_as_trained(row, runs, trained.card))
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_atomic(path, (json.dumps(result, indent=1) + '\n').encode())
     return result
@@ -226,7 +345,7 @@ def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop')
     rows, path = [], Path(out)/('final' if final else 'validation')/f'baselines-{world}-{contact}.json'
     for name, policy in dict(random=random_actions, straight=straight_line, oracle=oracle).items():
         e = run_policy(policy, tasks, 200, contact, rng(0))
-        rows.append(dict(world=world, policy=name, contact=contact, **summary(outcomes(e, tasks), e.seconds)))
+        rows.append(dict(world=world, policy=name, contact=contact, **summary(outcomes(e, tasks), e.seconds), behaviour=dict(world=world_digest(world, contact))))
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_atomic(path, (json.dumps([{k: v for k, v in r.items() if k != 'failed'} for r in rows], indent=1) + '\n').encode())
     return rows
@@ -238,14 +357,23 @@ def load_results(
     budgets=('laptop', 'full'),
 ) -> dict:                # Row -> its result, or None while it is open
     "Every row of the queues with what is known of it."
-    read = lambda p: json.loads(p.read_text()) if p.exists() else None
-    return {r: read(result_path(r, out, final)) for b in budgets for r in queue(b)}
+    return {r: _result(path, r) if (path := result_path(r, out, final)).exists() else None for b in budgets for r in queue(b)}
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #16b623cb
+def _result(path: Path, row: Row) -> dict:
+    "The result of `row`, as `make_row` wrote it."
+    with _reading(path, 'delete it, and jepa_reproduce measures the row again'):
+        r = _json(_bytes(path))
+        if wrong := [k for k, v in row._asdict().items() if r.get(k, v) != v]: raise ValueError(f'it is the result of another row: {wrong[0]} is {r[wrong[0]]}')
+        fine = all(0 <= r[k] <= 1 for k in ('success', 'low', 'high')) and 0 <= r['seconds_per_episode'] and 0 <= (r['steps_to_reach'] or 0)
+        if not fine: raise ValueError('its numbers are no rates and times')
+        return r
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #8a351c61
 def table(results: dict) -> str:
     "Rows as a Markdown table."
     head = ['| budget | world | variant | seed | epoch | planner | contact | actions | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|--:|--:|--:|--:|']
-    measured = lambda v: (f"{v['success']:.1%}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2f}")
+    measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2f}")
     return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
                              for r, v in results.items()])
 

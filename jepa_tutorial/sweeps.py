@@ -4,13 +4,13 @@
 
 # %% ../nbs/6_results/21_sweeps.ipynb #37a8556a
 from __future__ import annotations
-import contextlib, csv, hashlib, itertools, json, os, re, signal, socket, subprocess, time
+import contextlib, csv, hashlib, io, itertools, json, os, re, signal, socket, subprocess, time
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
-from .core import CONFIGS, _is, _keys, _nearest, _read, device as best_device, load_config
+from .core import CONFIGS, _about, _bytes, _is, _json, _keys, _nearest, _read, _reading, _short, device as best_device, load_config
 from .tracking import Track, train_tracked
 from .training import Learner, _check, _same_settings, _write_atomic, read_metrics, train_step
 
@@ -62,11 +62,11 @@ def expand(
     "All runs of a sweep, in the order of its file."
     _is('spec', spec, dict, "a dict with 'grid' or 'runs'")
     grid, runs = spec.get('grid') or {}, spec.get('runs') or [[]]
-    _is('grid', grid, dict, 'a dict of settings and their values'); _is('runs', runs, list)
+    if not isinstance(grid, dict) or not isinstance(runs, list): raise ValueError(f"in {source}, grid must be a group of settings, and runs a list of lists")
     for k, v in grid.items():
-        if not isinstance(v, list) or not v: raise ValueError(f"grid.{k} in {source} must be a list of values, such as [1, 2]; got {v}")
+        if not isinstance(v, list) or not v: raise ValueError(f"grid.{k} in {source} must be a list of values, such as [1, 2]; got {_short(v)}")
     for r in runs:
-        if not isinstance(r, list) or not all(isinstance(o, str) for o in r): raise ValueError(f"a run in {source} must be a list such as [loss.alpha=0, seed=1]; got {r}")
+        if not isinstance(r, list) or not all(isinstance(o, str) for o in r): raise ValueError(f"a run in {source} must be a list such as [loss.alpha=0, seed=1]; got {_short(r)}")
     points = itertools.product(*[[f'{k}={_text(x)}' for x in v] for k, v in grid.items()])
     return _distinct([_trial([*r, *p]) for p in points for r in runs], source)
 
@@ -103,11 +103,14 @@ def load_sweep(
     "Read a sweep and check every run of it; whatever is unknown is a `ValueError`."
     path = _find_sweep(name_or_path)
     spec = OmegaConf.to_container(_read(path))
-    if wrong := [k for k in spec if k not in _PARTS]: raise ValueError(f"unknown part '{wrong[0]}' in {path.name}{_nearest(wrong[0], _PARTS)}")
+    if wrong := [k for k in spec if k not in _PARTS]: raise ValueError(f"unknown part '{_short(wrong[0])}' in {path.name}{_nearest(wrong[0], _PARTS)}")
+    for part, kind, such in (('name', str, 'mine'), ('base', str, 'quick'), ('overrides', list, '[optim.epochs=2]')):
+        if not isinstance(spec.get(part) or kind(), kind): raise ValueError(f"{part} in {path.name} must be such as {such}; got {_short(spec[part])}")
     base = spec.get('base', 'random_wall')
     if (path.parent/str(base)).is_file(): base = (path.parent/base).resolve()   # a file beside the sweep's
     sweep = Sweep(str(spec.get('name', path.stem)), str(base), tuple(spec.get('overrides') or ()), expand(spec, path.name))
-    for t in sweep.trials: _check(sweep.config(t))
+    with _about(path):
+        for t in sweep.trials: _check(sweep.config(t))
     return sweep
 
 # %% ../nbs/6_results/21_sweeps.ipynb #2458633a
@@ -143,14 +146,27 @@ def read_status(folder: Path) -> dict:   # 'state', and 'reason' if it failed
     "What a run is doing: queued, running, done, failed, stopped (its process is gone), or missing."
     path = Path(folder)/'status.json'
     if not path.is_file(): return dict(state='missing')
-    s = json.loads(path.read_text())
+    s = _status(path)
     return dict(s, state='stopped', reason='its process is gone') if s['state'] in ('queued', 'running') and _gone(s, path.parent) else s
+
+# %% ../nbs/6_results/21_sweeps.ipynb #15272850
+def _status(path: Path) -> dict:
+    "What `write_status` wrote."
+    with _reading(path, 'delete it, and the run counts as not yet begun'):
+        s = _json(_bytes(path))
+        if s['state'] not in ('queued', 'running', 'done', 'failed'): raise ValueError('it names no state')
+        return _process(s) if s['state'] in ('queued', 'running') else s
+
+def _process(who: dict) -> dict:
+    "`who`, if that can be a process."
+    if not (type(who['pid']) is int and 0 < who['pid'] < 2**31 and isinstance(who['host'], str) and isinstance(who['born'], str)): raise ValueError('it names no process')
+    return who
 
 # %% ../nbs/6_results/21_sweeps.ipynb #366dd8ea
 def _gone(status: dict, folder: Path) -> bool:
     "Has whoever was to work on a run disappeared?"
     job = folder/'job'                            # the number that a cluster gave it
-    if job.is_file() and (queue := _queue(int(time.time()//5))) is not None: return job.read_text() not in queue
+    if job.is_file() and (queue := _queue(int(time.time()//5))) is not None: return job.read_text(errors='replace') not in queue
     return status['host'] == socket.gethostname() and not _alive(status)
 
 # %% ../nbs/6_results/21_sweeps.ipynb #2eb0745f
@@ -184,8 +200,9 @@ def _clear(path: Path):
     "Remove a lock whose holder is gone, or refuse."
     with open(path.with_name(f'{path.name}.guard'), 'w') as guard:
         with contextlib.suppress(ImportError): import fcntl; fcntl.flock(guard, fcntl.LOCK_EX)
-        try: who, age = json.loads(path.read_text() or '{}'), time.time() - path.stat().st_mtime
+        try: data, age = _bytes(path), time.time() - path.stat().st_mtime
         except FileNotFoundError: return
+        with _reading(path, 'delete it, if nobody works in its folder'): who = data and _process(_json(data))
         if not who and age < 600: time.sleep(.1); return   # its holder is about to write its name
         if who and not _was(who): raise ValueError(f"{path.parent} is in use by process {who['pid']} on {who['host']}; wait for it, or delete {path} if it is gone")
         path.unlink()
@@ -306,7 +323,7 @@ class Work:
 def open_trials(sweep: Sweep, out: Path) -> list[Trial]:
     "The runs that are neither done nor under way."
     for t in sweep.trials:
-        if (old := out/t.name/'config.yaml').is_file(): _same_settings(OmegaConf.load(old), sweep.config(t), out/t.name)
+        if (old := out/t.name/'config.yaml').is_file(): _same_settings(_read(old), sweep.config(t), out/t.name)
     return [t for t in sweep.trials if read_status(out/t.name)['state'] not in ('done', 'queued', 'running')]
 
 # %% ../nbs/6_results/21_sweeps.ipynb #e3402a2d
@@ -317,7 +334,7 @@ def _keep(sweep: Sweep, out: Path):
     if (old.base, old.overrides) != (sweep.base, sweep.overrides): raise ValueError(f'{out} holds a sweep with another base or other shared overrides; choose another folder')
     runs = [list(t.overrides) for t in dict.fromkeys([*old.trials, *sweep.trials])]
     text = OmegaConf.to_yaml(OmegaConf.create(dict(name=sweep.name, base=sweep.base, overrides=list(sweep.overrides), runs=runs)))
-    if not path.is_file() or path.read_text() != text: out.mkdir(parents=True, exist_ok=True); _write_atomic(path, text.encode())
+    if not path.is_file() or path.read_bytes() != text.encode(): out.mkdir(parents=True, exist_ok=True); _write_atomic(path, text.encode())
 
 # %% ../nbs/6_results/21_sweeps.ipynb #0f335147
 def slots(n: int, device: str = '') -> tuple:   # runs at a time, threads of each, GPUs
@@ -456,12 +473,22 @@ def run_single(
     for t in todo: run_trial(sweep.config(t), out/t.name, device or None, progress, track._replace(name=t.group))
     return todo[0].name if todo else None
 
+# %% ../nbs/6_results/21_sweeps.ipynb #89bcd2fa
+def _run_settings(folder: Path) -> DictConfig:
+    "The settings that a run has written into its folder."
+    path = folder/'config.yaml'
+    cfg = _read(path)
+    with _reading(path, 'start the run again, which writes it anew'):
+        _keys(cfg); cfg.model.keys()
+        if not (type(cfg.seed) is int and all(type(cfg.optim[k]) is int and cfg.optim[k] > 0 for k in ('epochs', 'epoch_steps'))): raise ValueError('seed, optim.epochs and optim.epoch_steps must be whole numbers')
+    return cfg
+
 # %% ../nbs/6_results/21_sweeps.ipynb #cc873316
 def epoch_means(
     folder: Path,     # a run folder
 ) -> list[dict]:      # epoch, step (at its end), metric, value
     "Every metric of a run, averaged over what was logged in each epoch."
-    steps, found = OmegaConf.load(folder/'config.yaml').optim.epoch_steps, {}
+    steps, found = _run_settings(folder).optim.epoch_steps, {}
     for row in read_metrics(folder):
         for k, v in row.items():
             if k not in ('step', 'frames', 'seconds'): found.setdefault((-(-row['step']//steps), k), []).append(v)
@@ -470,7 +497,7 @@ def epoch_means(
 # %% ../nbs/6_results/21_sweeps.ipynb #31318dcf
 def finished(out: str | Path) -> dict:   # folder -> settings
     "The runs below a folder that have reached their last epoch."
-    cfgs = {p.parent: OmegaConf.load(p) for p in sorted(Path(out).glob('*/config.yaml'))}
+    cfgs = {p.parent: _run_settings(p.parent) for p in sorted(Path(out).glob('*/config.yaml'))}
     done = {f: c for f, c in cfgs.items() if (f/f'epoch_{c.optim.epochs:03}.safetensors').is_file()}
     if not done: raise ValueError(f'{out} holds no finished run; see jepa_sweep --list {out}')
     return done
@@ -495,6 +522,7 @@ def tidy(
         own = {k: _text(_plain(OmegaConf.select(cfg, k))) for k in keys}
         who = dict(run=folder.name, group=_name([f'{k}={v}' for k, v in own.items()]), seed=str(cfg.seed), **own)
         rows += [dict(who, **r) for r in epoch_means(folder)]
+    if not rows: raise ValueError(f'{out} holds finished runs without metrics.jsonl, so there is nothing to report')
     return rows
 
 # %% ../nbs/6_results/21_sweeps.ipynb #1a09daae
@@ -515,7 +543,12 @@ def write_csv(path: Path, rows: list[dict]):
 def read_csv(path: Path) -> list[dict]:
     "The rows of `tidy` from their file."
     numbers = dict(epoch=int, step=int, value=float)
-    with open(path, newline='', encoding='utf-8') as f: return [{k: numbers.get(k, str)(v) for k, v in r.items()} for r in csv.DictReader(f)]
+    with _reading(path, 'write it again, with write_csv or jepa_report'):
+        text = _bytes(path).decode('utf-8')
+        if not text.endswith('\n'): raise ValueError('its last line was cut off')
+        rows = [*csv.DictReader(io.StringIO(text, newline=''), strict=True)]
+        if not rows or any(None in (*r, *r.values()) for r in rows): raise ValueError('its rows have different lengths')
+        return [r | {k: number(r[k]) for k, number in numbers.items()} for r in rows]
 
 # %% ../nbs/6_results/21_sweeps.ipynb #358cd41e
 def pooled(values) -> tuple:   # mean, standard deviation (NaN for a single value), number
@@ -541,7 +574,9 @@ def deciding(summary: list[dict]) -> str:
     groups = {r['group'] for r in summary}
     measured = {r['metric'] for r in summary if {s['group'] for s in summary if s['metric'] == r['metric']} == groups}
     dreams = (f'unroll_{k}' for k in (30, 8, 60, 90, 0))
-    return next(m for m in ('success', *dreams, 'probe', 'total') if m in measured)
+    found = [m for m in ('success', *dreams, 'probe', 'total') if m in measured]
+    if not found: raise ValueError('no metric was measured for all configurations: not success, unroll, probe or total')
+    return found[0]
 
 def best(summary: list[dict]) -> dict:
     "The row of the best configuration, in the metric that decides."
@@ -572,18 +607,18 @@ def draw_curves(rows: list[dict], metrics=None):   # -> Figure
     metrics = metrics or list(dict.fromkeys(r['metric'] for r in rows))
     fig = Figure(figsize=(10, 2.3*-(-len(metrics)//4)), layout='constrained')
     axs, groups = fig.subplots(-(-len(metrics)//4), min(4, len(metrics)), squeeze=False).flat, list(dict.fromkeys(r['group'] for r in rows))
-    color = dict(zip(groups, colormaps['viridis'](np.linspace(0, .92, len(groups)))))
-    for ax, m in itertools.zip_longest(axs, metrics): _panel(ax, rows, m, color)
+    look = {g: dict(color=c, ls=s) for g, c, s in zip(groups, colormaps['viridis'](np.linspace(0, .62, len(groups))), itertools.cycle(('-', '--', ':', '-.')))}
+    for ax, m in itertools.zip_longest(axs, metrics): _panel(ax, rows, m, look)
     if len(groups) <= 12: fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=min(len(groups), 6))
     return fig
 
 # %% ../nbs/6_results/21_sweeps.ipynb #65409475
-def _panel(ax, rows, metric, color: dict):
+def _panel(ax, rows, metric, look: dict):
     "One metric; logarithmic where it spans more than a factor of thirty."
     if metric is None: ax.set_axis_off(); return
     for g, (step, mean, std) in bands(rows, metric).items():
-        ax.plot(step, mean, color=color[g], label=g, lw=1.4)
-        ax.fill_between(step, mean - std, mean + std, color=color[g], alpha=.2, lw=0)
+        ax.plot(step, mean, label=g, lw=1.4, **look[g])
+        ax.fill_between(step, mean - std, mean + std, color=look[g]['color'], alpha=.2, lw=0)
     low, high = (f(r['value'] for r in rows if r['metric'] == metric) for f in (min, max))
     if low > 0 and high > 30*low: ax.set_yscale('log')
     ax.set_title(metric.replace('_', ' ')); ax.set_xlabel('step')
@@ -608,7 +643,7 @@ def draw_marginals(summary: list[dict], metric: str = ''):   # -> Figure
     found, rows = marginals(summary, metric), [r for r in summary if r['metric'] == metric]
     fig = Figure(figsize=(2.6*max(1, len(found)) + .6, 2.4), layout='constrained')
     for ax, (k, values) in zip(fig.subplots(1, max(1, len(found)), squeeze=False, sharey=True).flat, found.items()):
-        for i, v in enumerate(values): ax.plot([i]*sum(r[k] == v for r in rows), [r['mean'] for r in rows if r[k] == v], 'o', color='#9A9A9A', ms=4)
+        for i, v in enumerate(values): ax.plot([i]*sum(r[k] == v for r in rows), [r['mean'] for r in rows if r[k] == v], 'o', color='#8F8F8F', ms=4)
         ax.plot([m for m, *_ in values.values()], '.-'); ax.set(xticks=range(len(values)), xticklabels=[*values], xlabel=k, xlim=(-.4, len(values) - .6))
     fig.axes[0].set_ylabel(metric.replace('_', ' '))
     return fig
@@ -626,7 +661,8 @@ def _preset(out: Path, row: dict) -> tuple:   # base, overrides
     if not (out/'sweep.yaml').is_file(): return 'random_wall', [f'{k}={row[k]}' for k in settings_of([row])]
     sweep = load_sweep(out)
     shared = {k: row[k] for k in settings_of([row])}
-    trial = next(t for t in sweep.trials if all(_text(_plain(OmegaConf.select(sweep.config(t), k))) == v for k, v in shared.items()))
+    trial = next((t for t in sweep.trials if all(_text(_plain(OmegaConf.select(sweep.config(t), k))) == v for k, v in shared.items())), None)
+    if trial is None: raise ValueError(f"{out/'sweep.yaml'} has no run with the settings of the best one ({shared}); copy the file of that sweep there again")
     return sweep.base, [*sweep.overrides, *(o for o in trial.overrides if not o.startswith('seed='))]
 
 # %% ../nbs/6_results/21_sweeps.ipynb #e20dd7f1
@@ -662,8 +698,7 @@ def cost_rows(
     gpus=(1, 8, 72),   # how many work at the same time
 ) -> list[dict]:       # machine, seconds of one run, runs at a time, seconds of all
     "What a sweep of the published recipe costs, from one measured run and one measured rate."
-    run = json.loads((results/'final'/'full-random_wall-full-s1-e0-fast-stop.json').read_text())
-    bench = json.loads((results/'bench-cpu.json').read_text())
+    run, bench = (_json(_bytes(results/name)) for name in ('final/full-random_wall-full-s1-e0-fast-stop.json', 'bench-cpu.json'))
     rate = next(c['fast'] for c in bench['cases'] if c['case'] == 'training')     # frames/s
     row = lambda machine, one, n: dict(machine=machine, one=one, at_once=n, all=one*-(-runs//n))
     return [row(f"{bench['cpu']}, {bench['cores']} cores", frames/rate, 1)] + [row(run['trained_on'], run['train_seconds']*frames/run['frames'], n) for n in gpus]

@@ -4,12 +4,12 @@
 
 # %% ../nbs/7_tools/28_tracking.ipynb #ca689806
 from __future__ import annotations
-import contextlib, importlib, netrc, os, shutil, sys, urllib.error, urllib.parse, urllib.request, uuid
+import contextlib, importlib, netrc, os, re, shutil, sys, urllib.error, urllib.parse, urllib.request, uuid
 from pathlib import Path
 from typing import NamedTuple
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
-from .core import _nearest
+from .core import _bytes, _nearest, _reading
 from .training import Run, _write_atomic, train
 
 # %% auto #0
@@ -89,8 +89,15 @@ PROJECT = 'jepa_tutorial'        # WANDB_PROJECT and WANDB_ENTITY say otherwise
 def _number(folder: Path) -> str:
     "The run's number at wandb."
     path = folder/'wandb-run'
-    if not path.is_file(): folder.mkdir(parents=True, exist_ok=True); _write_atomic(path, uuid.uuid4().hex[:12].encode())
-    return path.read_text()
+    if not path.exists(): folder.mkdir(parents=True, exist_ok=True); _write_atomic(path, uuid.uuid4().hex[:12].encode())
+    return _kept(path)
+
+# %% ../nbs/7_tools/28_tracking.ipynb #3d133466
+def _kept(path: Path) -> str:
+    "A number that wandb has given, from its file."
+    with _reading(path, 'delete it to get a new one'):
+        if not re.fullmatch(r'[\w./-]{1,128}', number := _bytes(path, 1000).decode('ascii').strip()): raise ValueError('it holds no number of wandb')
+        return number
 
 # %% ../nbs/7_tools/28_tracking.ipynb #3d4f1760
 class Wandb:
@@ -175,7 +182,7 @@ def sweep_settings(sweep) -> dict:   # of `sweeps.Sweep`
 def register_sweep(sweep, folder: Path) -> str:   # a `sweeps.Sweep`, and where it lies
     "The sweep's number at wandb, which is asked for one the first time."
     path, wandb = Path(folder)/'wandb-sweep', _need('wandb')
-    if path.is_file(): return path.read_text()
+    if path.is_file(): return _kept(path)
     mode, why = wandb_mode()
     if mode != 'online': raise ValueError(f'--wandb-sweep has to ask the server of wandb, but {why}; leave it out, and the runs are tracked without it')
     with contextlib.redirect_stdout(sys.stderr): number = wandb.sweep(sweep_settings(sweep), project=os.environ.get('WANDB_PROJECT', PROJECT))

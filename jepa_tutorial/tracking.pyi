@@ -38,6 +38,8 @@ PROJECT: str
 
 def _number(folder: Path) -> str: ...
 
+def _kept(path: Path) -> str: ...
+
 class Wandb:
     step: Any
     wandb: Any

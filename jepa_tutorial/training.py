@@ -4,20 +4,20 @@
 
 # %% ../nbs/4_training/13_training.ipynb #24f9f0ef
 from __future__ import annotations
-import contextlib, io, json, math, os, time
+import contextlib, io, json, math, os, time, zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 import torch
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
-from .core import _can, _count, _device, _is, _nearest, _number, Recorded, autocast, compiles, device as best_device, records, rng
+from .core import Recorded, _bytes, _can, _count, _device, _is, _json, _keys, _nearest, _measure, _reading, _settings, autocast, compiles, device as best_device, records, rng
 from .trajectories import Clip, TrajectoryConfig, sample_clips
 from .jepa import build_jepa
 from .losses.objective import Objective, Projector
 from .losses.inverse_dynamics import InverseDynamics
 from .probing import PositionProbe, probe_loss
-from .checkpoints import Trained, save_trained
+from .checkpoints import Trained, _check_numbers, _check_shapes, save_trained
 
 # %% auto #0
 __all__ = ['learning_rate', 'build_objective', 'Learner', 'train_step', 'save_state', 'load_state', 'read_metrics', 'Run',
@@ -30,7 +30,7 @@ def learning_rate(
     optim: DictConfig, # lr, final_lr, warmup (a share of S)
 ) -> float:
     "Linear warm-up, then half a cosine (@eq-schedule; Loshchilov & Hutter 2017)."
-    _count('step', step, 0); _count('total', total); _number('optim.lr', getattr(optim, 'lr', None), above=0)
+    _count('step', step, 0); _count('total', total); _measure('optim.lr', getattr(optim, 'lr', None), above=0)
     warm = max(1, round(optim.warmup*total))
     if step < warm: return optim.lr*(step + 1)/warm
     return optim.final_lr + (optim.lr - optim.final_lr)*(1 + math.cos(math.pi*(step - warm)/max(1, total - warm)))/2
@@ -48,9 +48,13 @@ def build_objective(cfg: DictConfig) -> Objective:
 def _check(cfg: DictConfig):
     "Refuse settings that could not be trained with."
     _is('cfg', cfg, DictConfig, "settings, such as load_config('quick')")
+    if lacking := [k for k in ('name', 'seed', 'data', 'model', 'loss', 'optim', 'eval', 'save_every') if k not in cfg]:
+        raise ValueError(f"these settings have no '{lacking[0]}', so they are not of a run; take a preset such as quick")
+    empty = [k for k in _keys(cfg) if OmegaConf.select(cfg, k) is None and k != 'loss.projector']
+    if empty: raise ValueError(f'{empty[0]} is null; give it a value')
     whole = lambda v, least: isinstance(v, int) and not isinstance(v, bool) and least <= v < 10**9
     for k, least in (('optim.batch', 1), ('optim.epoch_steps', 1), ('optim.epochs', 1), ('save_every', 1), ('eval.unroll_clips', 1), ('eval.unroll_every', 0), ('eval.plan_every', 0)):
-        if not whole(v := OmegaConf.select(cfg, k), least): raise ValueError(f'{k} must be at least {least}, a whole number, got {v}')
+        if not whole(v := OmegaConf.select(cfg, k), least): raise ValueError(f'{k} must be at least {least} and a whole number, got {v}')
     if not whole(cfg.seed, -10**9): raise ValueError(f'seed must be a whole number, got {cfg.seed}')
     for k in ('lr', 'predictor_scale', 'clip'):
         if not 0 < cfg.optim[k] < 1e30: raise ValueError(f'optim.{k} must be positive, got {cfg.optim[k]}')
@@ -220,29 +224,69 @@ _FREE = ('eval', 'save_every', 'name')   # settings that may change between the 
 
 def _same_settings(old: DictConfig, new: DictConfig, folder: Path):
     "Refuse to continue a run under settings that would make it another run."
-    from jepa_tutorial.core import _keys
     for k in _keys(new):
         was, now = OmegaConf.select(old, k), OmegaConf.select(new, k)
         if k.split('.')[0] in _FREE or isinstance(now, DictConfig) or was == now: continue
         raise ValueError(f"{folder} holds a run with {k}={was}, not {now}; choose another folder or the same settings")
 
 # %% ../nbs/4_training/13_training.ipynb #b3e989eb
+def _read_state(path: Path) -> dict:
+    "What `save_state` wrote, if each part of the archive has its checksum, and is no longer than the archive."
+    with zipfile.ZipFile(path) as z:
+        if sum(part.file_size for part in z.infolist()) > path.stat().st_size: raise ValueError('its parts are longer than the file')
+        if any(part.filename.endswith('constants.pkl') for part in z.infolist()): raise ValueError('it is a program (TorchScript)')
+        if bad := z.testzip(): raise ValueError(f'checksums of {bad} differ')
+    return torch.load(path, map_location='cpu', weights_only=True)
+
 def load_state(learner: Learner, folder: Path):
     "Continue from `state.pt`; refuses a state that is damaged or was made with other settings."
-    try: state = torch.load(folder/'state.pt', map_location=learner.device, weights_only=True)
-    except Exception as e: raise ValueError(f"{folder/'state.pt'} cannot be read ({type(e).__name__}); delete it to start this run anew") from None
-    _same_settings(OmegaConf.create(state['config']), learner.cfg, folder)
+    path = folder/'state.pt'
+    anew = 'delete it to start this run anew'
+    with _reading(path, anew): state = _read_state(path); settings = _settings(state['config'])
+    _same_settings(settings, learner.cfg, folder)
+    with _reading(path, anew): _check_state(state, learner)
     learner.restore(state)
+
+# %% ../nbs/4_training/13_training.ipynb #9cd61c50
+def _check_state(state: dict, learner: Learner):
+    "Refuse a state that this learner can't become."
+    for k, module in learner.modules.items(): _check_shapes(state[k], module.state_dict(), k); _check_numbers(state[k], k)
+    for k in ('optimizer', 'probe_optimizer'): _check_memory(state[k], getattr(learner, k), k)
+    counts = [state[k] for k in _COUNTS]
+    if type(state['step']) is not int or not all(0 <= c < math.inf for c in counts) or state['step'] > learner.total_steps:
+        raise ValueError(f'it counts {counts} (step, seconds, seconds of data), and the run has {learner.total_steps} steps')
+    rng(0, learner.device).set_state(state['generator'].cpu())        # one that can't be set raises here
+
+# %% ../nbs/4_training/13_training.ipynb #ce9c5f9c
+def _check_memory(state: dict, optimizer, name: str):
+    "What an optimiser remembers has the shapes of its parameters."
+    if [len(g['params']) for g in state['param_groups']] != [len(g['params']) for g in optimizer.param_groups]: raise ValueError(f'{name} is of other parameters')
+    params = [p for group in optimizer.param_groups for p in group['params']]
+    have = {f'{i}.{k}': v for i, memory in state['state'].items() for k, v in memory.items()}
+    want = {f'{i}.{k}': torch.tensor(0.) if k == 'step' else params[i] for i in state['state'] for k in ('step', 'exp_avg', 'exp_avg_sq')}
+    _check_shapes(have, want, name); _check_numbers(have, name)
 
 # %% ../nbs/4_training/13_training.ipynb #0768b93d
 def read_metrics(
     folder: str | Path,  # a run folder
 ) -> list[dict]:         # one dict for each logged step; empty if there is nothing yet
     "The numbers of a run; a last line that was cut off is left out."
-    path, rows = Path(folder)/'metrics.jsonl', []
-    for line in path.read_text().splitlines() if path.is_file() else []:
-        with contextlib.suppress(json.JSONDecodeError): rows.append(json.loads(line))
+    path = Path(folder)/'metrics.jsonl'
+    if not path.is_file(): return []
+    with _reading(path, 'delete that line, or the file'):
+        *lines, last = _bytes(path, 2**26).split(b'\n')
+        rows = [_measured(i, line) for i, line in enumerate(lines, 1)]
+        with contextlib.suppress(ValueError): rows.append(_measured(len(lines) + 1, last))
     return rows
+
+def _measured(i: int, line: bytes) -> dict:
+    "Line `i` of the metrics: a step and numbers, which may be NaN."
+    if len(line) > 2**16: raise ValueError(f'line {i} is longer than any row of numbers')
+    try: row = _json(line, nan=True)
+    except Exception as e: raise ValueError(f'line {i}: {e}') from None
+    fine = isinstance(row, dict) and type(row.get('step')) is int and row['step'] >= 0 and all(type(v) in (int, float) for v in row.values())
+    if not fine: raise ValueError(f'line {i} is not a row of numbers')
+    return row
 
 # %% ../nbs/4_training/13_training.ipynb #ce83b3ca
 def _row(learner: Learner, values: dict, extra: dict) -> dict:

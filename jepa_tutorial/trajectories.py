@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 import torch
-from .core import _brief, _count, _device, _expect, _generator, _is, _number, constant, device as best_device
+from .core import _brief, _count, _device, _expect, _generator, _is, _measure, constant, device as best_device
 from .two_rooms import _check_draw, _check_layout, Layout, Rooms, door_middle, is_blocked, render, sample_free, sample_layouts
 
 # %% auto #0
@@ -40,11 +40,11 @@ class TrajectoryConfig:
 def _check_config(c):
     "Refuse settings that make no trajectory."
     if c.data != 'published': raise ValueError(f"data is '{c.data}'; the one procedure is 'published', and the other settings vary it")
-    for k in ('crossing', 'door_centred', 'door_start'): _number(k, getattr(c, k), 0, 1)
+    for k in ('crossing', 'door_centred', 'door_start'): _measure(k, getattr(c, k), 0, 1)
     for k in ('steps', 'clip'): _count(k, getattr(c, k))
     if not 1 <= c.clip <= c.steps + 1: raise ValueError(f'clip is {c.clip}; a trajectory of {c.steps} steps has clips of 1 to {c.steps + 1} frames')
-    _number('kappa', c.kappa, 0, 1e6)                      # from any direction to straight on
-    for k in ('step_min', 'step_mean', 'step_max', 'step_std'): _number(k, getattr(c, k), 0, 1000)
+    _measure('kappa', c.kappa, 0, 1e6)                      # from any direction to straight on
+    for k in ('step_min', 'step_mean', 'step_max', 'step_std'): _measure(k, getattr(c, k), 0, 1000)
     if not 0 <= c.step_min <= c.step_mean <= c.step_max: raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, {c.step_max}; they must not fall')
 
 # %% ../nbs/1_world/02_trajectories.ipynb #5cd0ca08
@@ -63,7 +63,7 @@ def turning_map(
     nodes: int = 4096,     # intervals of the table
 ) -> torch.Tensor:         # [nodes+1] angles, for normal numbers from -6 to 6
     "The increasing function that makes a normal number a von Mises angle (@eq-transport), as a table."
-    _number('kappa', kappa, 0, 1e6); _count('nodes', nodes, 2, 2**20)
+    _measure('kappa', kappa, 0, 1e6); _count('nodes', nodes, 2, 2**20)
     angle, area = _areas(kappa)
     wanted = torch.special.ndtr(torch.linspace(-6, 0, nodes//2 + 1, dtype=torch.float64))*area[-1]
     i = torch.searchsorted(area, wanted).clamp(1, len(area) - 1)
@@ -95,7 +95,7 @@ def sample_turns(
     generator: torch.Generator | None = None, device=None,   # source of chance; where the result lives: the generator's device
 ) -> torch.Tensor:                                           # angles between -π and π
     "Von Mises angles around zero (@eq-mises), by @eq-transport."
-    device = _drawn_on(generator, device); _number('kappa', kappa, 0, 1e6)
+    device = _drawn_on(generator, device); _measure('kappa', kappa, 0, 1e6)
     z = torch.randn(_shape(shape), generator=generator, device=device)
     return _look_up(turning_map(float(kappa), device), z)
 
@@ -106,7 +106,7 @@ def truncated_normal(
 ) -> torch.Tensor:
     "Normal numbers, cut off at both ends."
     device, shape = _drawn_on(generator, device), _shape(shape)
-    _number('mean', mean, -1e6, 1e6); _number('std', std, 0, 1e6); _number('low', low, -1e6, 1e6); _number('high', high, low, 1e6)
+    _measure('mean', mean, -1e6, 1e6); _measure('std', std, 0, 1e6); _measure('low', low, -1e6, 1e6); _measure('high', high, low, 1e6)
     if std == 0: return torch.full(shape, min(max(float(mean), low), high), device=device)
     a, b = (math.erf((v - mean)/std/2**.5) for v in (low, high))
     return torch.rand(shape, generator=generator, device=device).mul_(b - a).add_(a).erfinv_().mul_(std*2**.5).add_(mean).clamp_(low, high)
@@ -188,7 +188,7 @@ def sample_near_door(
     generator: torch.Generator | None = None,   # source of chance
 ) -> torch.Tensor:                              # [n,2]
     "Places on the floor in and around the doorways, uniform over their area."
-    _check_layout(layout, rooms); _generator(generator); _number('reach', reach, above=0, high=rooms.img_size)
+    _check_layout(layout, rooms); _generator(generator); _measure('reach', reach, above=0, high=rooms.img_size)
     u, v, w = torch.rand(3, len(layout.wall_x), generator=generator, device=layout.wall_x.device)
     top = (layout.door_y - rooms.door_space - reach).clamp_min(rooms.low + EDGE)
     bottom = (layout.door_y + rooms.door_space + reach).clamp_max(rooms.high - EDGE)

@@ -12,7 +12,7 @@ from fastcore.basics import patch
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
-from .core import _brief, _choice, _count, _device, _expect, _generator, _is, _number, rng
+from .core import _brief, _choice, _count, _device, _expect, _generator, _is, _measure, rng
 
 # %% auto #0
 __all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'ENV_ID', 'Rooms', 'Layout', 'sample_layouts', 'door_middle', 'is_blocked',
@@ -48,7 +48,7 @@ def half_wall(self:Rooms) -> int: return self.wall_width//2      # the wall's fa
 def _check_rooms(r):
     "Refuse rooms in which a wall or a door would have no place."
     for name in ('img_size', 'border', 'wall_width', 'door_space', 'wall_padding', 'door_padding', 'wall_x', 'door_y'): _count(name, getattr(r, name), low=name == 'wall_width', high=4096)
-    _number('dot_std', r.dot_std, above=0, high=r.img_size/8); _number('max_norm', r.max_norm, above=0)
+    _measure('dot_std', r.dot_std, above=0, high=r.img_size/8); _measure('max_norm', r.max_norm, above=0)
     if r.wall_width % 2 == 0: raise ValueError(f'wall_width is {r.wall_width}; choose an odd number, so that the wall has a middle column')
     for name, least in (('wall_padding', r.border + r.half_wall + 1), ('door_padding', r.border + r.door_space)):
         if not least <= getattr(r, name) <= r.img_size//2:
@@ -91,13 +91,13 @@ def door_middle(layout: Layout, like: torch.Tensor) -> torch.Tensor:
 # %% ../nbs/1_world/01_two_rooms.ipynb #a6f6c5f1
 class _Numbers(NamedTuple):
     "Constants of the kernel."
-    middle: torch.Tensor; reach: torch.Tensor; faces: torch.Tensor; half: torch.Tensor; opening: torch.Tensor; tiny: torch.Tensor
+    middle: torch.Tensor; reach: torch.Tensor; half: torch.Tensor; opening: torch.Tensor; tiny: torch.Tensor
 
 @lru_cache(maxsize=32)
 def _numbers(rooms, device, dtype):
     t = lambda v: torch.tensor(v, device=device, dtype=dtype)
-    return _Numbers(t((rooms.low + rooms.high)/2), t((rooms.high - rooms.low)/2), t([-rooms.half_wall, rooms.half_wall]),
-                    t(rooms.half_wall), t(rooms.door_space), t(1e-20))
+    return _Numbers(t((rooms.low + rooms.high)/2), t((rooms.high - rooms.low)/2), t(rooms.half_wall),
+                    t(rooms.door_space), t(1e-20))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #c5270e45
 def is_blocked(
@@ -110,12 +110,11 @@ def is_blocked(
     _is('rooms', rooms, Rooms, 'Rooms()'); _expect('position [...,2] float32, action [...,2] float32', position, action, empty=True); _expect('door [...,2] float32', door, empty=True, like=position)
     k, target = _numbers(rooms, position.device, position.dtype), position + action
     outside = (target - k.middle).abs_().amax(-1) >= k.reach
-    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)    # both ends, seen from the door
+    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)     # both ends, seen from the door
     touches = (torch.minimum(x0, x1) <= k.half) & (torch.maximum(x0, x1) >= -k.half)
-    faces = k.faces.view(2, *(1,)*x0.ndim)
-    t = (faces - x0).div_(action.select(-1, 0) + k.tiny).clamp_(0, 1)                # [2,B]
-    off = y0.lerp(y1, t).abs_().amax(0)                                              # the larger of two heights
-    return outside | (touches & (off >= k.opening))
+    slope, h = (y1 - y0)/(x1 - x0 + k.tiny), rooms.half_wall
+    heights = [(y + (x.clamp(-h, h) - x)*slope).abs() for x, y in ((x0, y0), (x1, y1))]
+    return outside | (touches & (torch.maximum(*heights) >= k.opening))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #cb27d6f5
 def _meetings(position, action, door, rooms):
@@ -145,7 +144,7 @@ def contact_point(
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #a5094013
 def _keep_free(position, side, layout, rooms, gap):
-    "Put positions at least `gap` clear of the border, and out of the inner wall on the side where they came from."
+    "Put positions at least `gap` clear of the border, and out of the inner wall on the given side of it."
     x, y = position.clamp(rooms.low + gap, rooms.high - gap).unbind(-1)
     reach, opening = rooms.half_wall + gap, rooms.door_space - gap
     in_slab, off = (x - layout.wall_x).abs() < reach, y - layout.door_y
@@ -159,11 +158,11 @@ def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     "Where the dot comes to rest after a contact: at the wall, thrown back a little."
     point, away = contact_point(position, action, door_middle(layout, position), rooms)
     z = torch.randn(point.shape, generator=generator, device=point.device)*noise
-    side = torch.where(position[..., 0] >= layout.wall_x, 1., -1.)
+    side = torch.where(point[..., 0] >= layout.wall_x, 1., -1.)
     return _keep_free(point + torch.where(away != 0, z.abs()*away, z), side, layout, rooms, gap)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #31da626e
-def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):   # all as `move` takes them
+def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):   # all as move takes them
     "`move` without a look at its input: the kernel of inner loops."
     stopped = is_blocked(position, action, door_middle(layout, position), rooms)[..., None]
     rest = position if contact == 'stop' else _bounce(position, action, layout, rooms, generator)
@@ -226,7 +225,7 @@ def sample_free(
     generator: torch.Generator | None = None, # source of chance
 ) -> torch.Tensor:                            # [B,2]
     "Places uniform over the floor: both rooms and the doorway."
-    _check_layout(layout, rooms); _generator(generator); _number('margin', margin, 0, rooms.door_space)
+    _check_layout(layout, rooms); _generator(generator); _measure('margin', margin, 0, rooms.door_space)
     low, high, reach, opening = rooms.low + margin, rooms.high - margin, rooms.half_wall + margin, rooms.door_space - margin
     left, right = layout.wall_x - reach - low, high - layout.wall_x - reach          # widths of the two rooms
     u, v, w = _rand(3, layout, generator)
@@ -249,7 +248,7 @@ def sample_start_goal(
 ) -> tuple[torch.Tensor, torch.Tensor]:        # start [B,2], goal [B,2]
     "A start in one room, chosen by a coin, and a goal in the other."
     _check_layout(layout, rooms); _generator(generator)
-    m = 2*rooms.dot_std if margin is None else _number('margin', margin, 0, rooms.img_size/2)
+    m = 2*rooms.dot_std if margin is None else _measure('margin', margin, 0, rooms.img_size/2)
     low, high, reach = rooms.low + m, rooms.high - m, rooms.half_wall + m
     if layout.wall_x.device.type == 'cpu': _check_margin(layout, m, low, high, reach)
     u, v, w, y0, y1 = _rand(5, layout, generator)
@@ -294,7 +293,7 @@ def render(
     position: torch.Tensor,              # [...,2] dots, in the layout's room or rooms
     layout: Layout,                      # one room for all, or one for each of position's first dimensions
     rooms: Rooms = Rooms(),              # lengths
-    walls: torch.Tensor | None = None,   # the layout's `draw_walls`, if you have it already
+    walls: torch.Tensor | None = None,   # the layout's draw_walls, if you have it already
 ) -> torch.Tensor:                       # uint8 [...,2,H,W]: the dot, the walls
     "Pictures of rooms with their dots."
     _expect('position [...,2] float32', position, finite=True, empty=True); _check_layout(layout, rooms)
@@ -319,7 +318,7 @@ def limit_norm(
     max_norm: float,       # pixels
 ) -> torch.Tensor:         # [...,2]
     "Shorten actions that are longer than `max_norm`; their direction stays."
-    _expect('action [...,2] float32', action, empty=True); _number('max_norm', max_norm, above=0)
+    _expect('action [...,2] float32', action, empty=True); _measure('max_norm', max_norm, above=0)
     return action*(max_norm / action.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #e4e871ea

@@ -40,7 +40,6 @@ def door_middle(layout: Layout, like: torch.Tensor) -> torch.Tensor: ...
 class _Numbers(NamedTuple):
     middle: torch.Tensor
     reach: torch.Tensor
-    faces: torch.Tensor
     half: torch.Tensor
     opening: torch.Tensor
     tiny: torch.Tensor

@@ -8,7 +8,7 @@ __all__ = ['dream', 'noise_like', 'Unroll', 'unroll_eval', 'unroll_frames', 'cro
 # %% ../nbs/4_training/14_unrolling.ipynb #1f88c97b
 import numpy as np, torch, torch.nn as nn
 from typing import NamedTuple
-from .core import _can, _count, _expect, _generator, _is, _number
+from .core import _can, _count, _expect, _generator, _is, _measure
 from .jepa import JEPA
 from .probing import decode, embed
 from .trajectories import Clip
@@ -31,7 +31,7 @@ def noise_like(
     sigma: float = 1.,                         # standard deviation, in pixels
 ) -> torch.Tensor:                             # [B,T,A]
     "Random actions in the place of `actions`."
-    _expect('actions [...]', actions); _generator(generator); _number('sigma', sigma, 0); where = generator.device if generator is not None else actions.device
+    _expect('actions [...]', actions); _generator(generator); _measure('sigma', sigma, 0); where = generator.device if generator is not None else actions.device
     return sigma*torch.randn(actions.shape, generator=generator, device=where).to(actions)
 
 # %% ../nbs/4_training/14_unrolling.ipynb #824d3583

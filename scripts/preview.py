@@ -104,7 +104,7 @@ class Page:
 def preview(out, prefixes=()):
     "Write the pages whose names start so into `out`, and return their files."
     from nbdev.serve import proc_nbs
-    processed, out = proc_nbs(str(nbs), n_workers=2), Path(out)
+    processed, out = proc_nbs(str(nbs), n_workers=2, force=True), Path(out)   # whatever an earlier run left is old
     shutil.copytree(nbs/'media', out/'media', dirs_exist_ok=True)
     (out/'preview.css').write_text(styles(), encoding='utf-8')
     Page.top, done = out, []

@@ -3,13 +3,13 @@
 On the live pages (Play) the same is then done by the keyboard alone.
 
 Run by `make browser`. Needs the packages playwright and jupyterlab, and a Chromium (`CHROMIUM=/path/to/it` if it isn't found)."""
-import contextlib, json, os, re, shutil, socket, subprocess, sys, time, urllib.request
+import contextlib, json, os, re, secrets, shutil, socket, subprocess, sys, time, urllib.request
 from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.browser
 root = Path(__file__).resolve().parent.parent
-token = 'only-for-this-test'
+token = secrets.token_hex(16)
 settings = {'@jupyterlab/notebook-extension/tracker': {'windowingMode': 'none', 'autoStartDefaultKernel': True},
             '@jupyterlab/apputils-extension/notification': {'fetchNews': 'false', 'checkForUpdates': False}}
 

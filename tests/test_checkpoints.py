@@ -105,7 +105,35 @@ def test_broken_card(saved, text):
     one_line(e, 'model.json', 'not a card')
 
 def edit(folder, change):
-    card = json.loads((folder/'model.json').read_text()); change(card); (folder/'model.json').write_text(json.dumps(card))
+    "Change a card that has no fingerprint of itself, as those of version 0.1."
+    card = json.loads((folder/'model.json').read_text()); del card['fingerprint']; change(card); (folder/'model.json').write_text(json.dumps(card))
+
+def test_a_changed_digit_on_the_card(saved):
+    card = saved[0]/'model.json'
+    card.write_text(card.read_text().replace('"steps": 0', '"steps": 1'))
+    with pytest.raises(ValueError) as e: load_trained(saved[0])
+    one_line(e, 'model.json', 'was changed')
+
+def test_a_card_without_a_fingerprint_of_itself(saved):
+    edit(saved[0], lambda c: c.update(steps=7))
+    assert load_trained(saved[0], 'cpu').card['steps'] == 7
+
+@pytest.mark.parametrize('name, value', [('dim', 10**9), ('dim', 1e30), ('channels', [10**6]*3), ('channels', [4]*10**5), ('num_layers', 10**9), ('num_layers', True)])
+def test_a_card_that_asks_for_too_much(saved, name, value):
+    edit(saved[0], lambda c: c['config']['model'].update({name: value}))
+    with pytest.raises(ValueError) as e: load_trained(saved[0], 'cpu')
+    one_line(e, 'model.json', name)
+
+@pytest.mark.parametrize('bad, word', [(float('nan'), 'NaN or infinity'), (float('inf'), 'NaN or infinity'), (1e5, None)])
+def test_weights_that_are_no_numbers(tmp_path, bad, word):
+    trained = make(); trained.probe.net[2].bias.data[0] = bad
+    if word:
+        with pytest.raises(ValueError) as e: save_trained(tmp_path/'model', trained)
+        one_line(e, word)
+    else: save_trained(tmp_path/'model', trained)
+    with pytest.raises(ValueError) as e: save_trained(tmp_path/'half', trained, half=True)      # 100,000 is beyond float16
+    one_line(e, 'NaN or infinity')
+    assert not list(tmp_path.glob('half*'))
 
 @pytest.mark.parametrize('change, word', [
     (lambda c: c.pop('config'), 'config.model'), (lambda c: c['config'].pop('model'), 'config.model'),

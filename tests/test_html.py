@@ -1,7 +1,7 @@
 """Every page in a browser, as HTML that scripts/preview.py makes without Quarto: wide and narrow, light and dark.
 
 Run by `make pages`. Needs pandoc, the package playwright and a Chromium (`CHROMIUM=/path/to/it` if it isn't found). PAGES=18,notation looks at some of them; HTML=folder takes what preview.py made before; SHOTS=folder keeps pictures."""
-import contextlib, importlib.util, os, shutil
+import contextlib, importlib.util, json, os, re, shutil, subprocess
 from pathlib import Path
 import pytest
 
@@ -63,3 +63,37 @@ def test_page_reads_well(site, view, name):
     assert tab.evaluate("[...document.images].filter(i => !i.alt.trim() || !i.naturalWidth).map(i => i.src.slice(-60))") == [], 'a picture is missing, or has no alternative text'
     assert tab.evaluate("document.querySelectorAll('merror').length") == 0, 'a formula was not understood'
     assert tab.evaluate(FAINT) == {}, 'text that is too faint'
+
+# the tabs of the plan theatre
+
+def pages_tabs(theatre):
+    "The prose of the page as pandoc reads it: the blocks of its `panel-tabset`."
+    cells = json.loads(theatre.read_text(encoding='utf-8'))['cells']
+    text = '\n\n'.join('::: {.cell}\n~~~~\ncode\n~~~~\n:::' if c['cell_type'] == 'code' else ''.join(c['source']) for c in cells)
+    return tabs_of(text), tabs_of(re.sub(r'<div class="panel-tabset">(.*?)</div>', r'::: {.panel-tabset}\1:::', text, flags=re.S))
+
+def tabs_of(text):
+    done = subprocess.run(['pandoc', '-f', 'markdown', '-t', 'json'], input=text, capture_output=True, text=True, check=True)
+    found = [b['c'] for b in json.loads(done.stdout)['blocks'] if b['t'] == 'Div' and 'panel-tabset' in b['c'][0][1]]
+    assert len(found) == 1
+    return found[0][1]
+
+def test_tabs_are_what_quarto_documents():
+    "HTML's div, which JupyterLab hides, is to pandoc the same as the documented `::: {.panel-tabset}`: a heading, a sentence and a film for each of six tabs."
+    if not shutil.which('pandoc'): pytest.skip('no pandoc')
+    ours, documented = pages_tabs(root/'nbs/8_play/42_plan_theatre.ipynb')
+    assert ours == documented and ''.join(b['t'][0] for b in ours) == 6*'HPD'
+    assert {b['c'][0] for b in ours if b['t'] == 'Header'} == {3}
+
+TABS = """<!doctype html><style>.tab-content > .tab-pane { display: none } .tab-content > .active { display: block }</style><link rel="stylesheet" href="%s">
+<div class="panel-tabset"><ul class="nav nav-tabs" role="tablist"><li class="nav-item"><a class="nav-link active">one</a></li><li class="nav-item"><a class="nav-link">two</a></li></ul>
+<div class="tab-content"><div class="tab-pane active">first</div><div class="tab-pane">second</div></div></div>"""
+
+@pytest.mark.parametrize('scripts, media, shown', [(True, 'screen', ['first']), (False, 'screen', ['first', 'second']), (True, 'print', ['first', 'second'])])
+def test_tabs_without_scripts_are_read_one_after_the_other(browser, tmp_path, scripts, media, shown):
+    "In the shape that Quarto and Bootstrap give to tabs, with the site's own style sheet."
+    (tmp_path/'tabs.html').write_text(TABS % (root/'nbs/styles.css').as_uri())
+    with contextlib.closing(browser.new_context(java_script_enabled=scripts)) as context:
+        tab = context.new_page(); tab.emulate_media(media=media); tab.goto((tmp_path/'tabs.html').as_uri())
+        assert [t.inner_text() for t in tab.locator('.tab-pane').all() if t.is_visible()] == shown
+        assert tab.locator('.nav-tabs').is_visible() == scripts

@@ -1,5 +1,5 @@
 "What the site promises, as far as it can be checked without Quarto: sizes, themes, citations, names, numbers in the sidebar."
-import base64, importlib.util, json, re
+import ast, base64, importlib.util, json, re
 from pathlib import Path
 import pytest, yaml
 from jepa_tutorial.site import api_table, buttons, page_of, public_names
@@ -79,6 +79,70 @@ def test_text_stands_out(mode):
     assert {p: round(contrast(c[p[0]], c[p[1]]), 2) for p in pairs if contrast(c[p[0]], c[p[1]]) < 4.5} == {}
     assert contrast('#ffffff', c['primary']) >= 4.5   # the bar at the top
 
+def test_words_can_be_read_and_marks_be_seen():
+    "Every colour of the palette: its ink has 4.5 : 1 on white, the colour itself 3 : 1, but for two, whose marks have a shape or an edge."
+    from jepa_tutorial.plotting import COLORS, contrast as ours, ink
+    names = [k for k in COLORS if k != 'cycle']
+    for k in names:
+        assert contrast(ink(k), '#ffffff') >= 4.5 and contrast(ink(k, 3), '#ffffff') >= 3, k
+        assert round(ours(COLORS[k]), 2) == round(contrast(COLORS[k], '#ffffff'), 2)
+    assert {k for k in names if contrast(COLORS[k], '#ffffff') < 3} == {'elite', 'mean'}
+
+WORDS = ('text', 'figtext', 'annotate', 'set_title', 'suptitle', 'set_xlabel', 'set_ylabel', 'bar_label', 'clabel', 'title')
+
+def colours_of_words(source):
+    "The expressions that give words in a figure their colour."
+    for n in ast.walk(ast.parse(re.sub(r'^[%!].*$', '', source, flags=re.M))):
+        if not isinstance(n, ast.Call): continue
+        called = getattr(n.func, 'attr', getattr(n.func, 'id', ''))
+        yield from (k.value for k in n.keywords if k.arg in ('labelcolor', 'textcolor', 'titlecolor') or k.arg in ('color', 'c', 'colors') and called in WORDS)
+
+def is_readable(e):
+    "`ink(…)`, a pen's own shade, a colour that stands out from white as it is, or one of two, chosen for the ground."
+    from jepa_tutorial.plotting import COLORS
+    if isinstance(e, ast.IfExp): return all(isinstance(v, ast.Constant) for v in (e.body, e.orelse))
+    if isinstance(e, ast.Constant): return contrast({'black': '#000000', 'white': '#ffffff'}.get(e.value, e.value), '#ffffff') >= 4.5
+    if isinstance(e, ast.Subscript): return isinstance(e.slice, ast.Constant) and contrast(COLORS[e.slice.value], '#ffffff') >= 4.5
+    return isinstance(e, ast.Call) and getattr(e.func, 'id', '') in ('ink', '_mix')
+
+def test_the_check_of_words_bites():
+    found = [is_readable(e) for e in colours_of_words("ax.text(0, 0, 'a', color=COLORS['goal']); ax.legend(labelcolor='#9A9A9A'); ax.text(0, 0, 'a', color=ink('goal')); ax.plot(x, color=COLORS['mean'])")]
+    assert found == [False, False, True]
+
+# white words on a ground that is itself dark enough: page, the line's beginning
+ON_DARK = {('2_model/05_jepa.ipynb', "ax.text(x, y, text, ha='center', va='center', color='white'")}
+
+@pytest.mark.parametrize('name', pages)
+def test_words_in_figures_can_be_read(name):
+    "No page writes in a pale colour of the palette: its words go through `ink`."
+    for c in pages[name]['cells']:
+        source = ''.join(c['source'])
+        if c['cell_type'] != 'code' or source.startswith('%%'): continue
+        for page, line in ON_DARK:
+            if page == name and line in source:
+                assert 'fc=ink(name)' in source
+                source = source.replace(line, line.replace("'white'", "'black'"))
+        assert [ast.unparse(e) for e in colours_of_words(source) if not is_readable(e)] == []
+
+@pytest.mark.parametrize('lit', [[], ['world'], ['encoder', 'planner'], ['cost']])
+def test_the_architecture_can_be_read_whatever_is_lit(lit):
+    "Every word of the drawing, on what is painted beneath it: 4.5 : 1, be its part lit or pale."
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import to_hex
+    from matplotlib.text import Text
+    from jepa_tutorial.plotting import architecture
+    fig = architecture(lit).fig; FigureCanvasAgg(fig)
+    words = [t for t in fig.findobj(Text) if t.get_text()]
+    fig.canvas.draw(); places = [t.get_window_extent() for t in words]
+    shades = [to_hex(t.get_color()) for t in words]
+    for t in words: t.set_visible(False)
+    fig.canvas.draw(); picture = np.asarray(fig.canvas.buffer_rgba())[::-1, :, :3]
+    assert len(words) > 30
+    for t, b, shade in zip(words, places, shades):
+        ground = np.median(picture[int(b.y0):int(b.y1) + 1, int(b.x0):int(b.x1) + 1].reshape(-1, 3), 0)
+        assert contrast(shade, to_hex(ground/255)) >= 4.5, t.get_text()
+
 # citations
 
 entries = set(re.findall(r'^@\w+\{([\w-]+),', (nbs/'references.bib').read_text(encoding='utf-8'), re.M))
@@ -89,12 +153,18 @@ def test_citations_resolve():
 
 ARXIV = dict(re.findall(r'@\w+\{([\w-]+),(?:(?!\n@).)*?arxiv\.org/abs/(\d{4}\.\d{5})', (nbs/'references.bib').read_text(encoding='utf-8'), re.S))
 
-@pytest.mark.parametrize('name', [n for n in pages if not n.startswith(('6_results', '7_tools'))])
+@pytest.mark.parametrize('name', pages)
 def test_papers_that_are_named_are_cited(name):
     "Whoever gives a number of the arXiv also cites the entry that has it."
     keys = {number: key for key, number in ARXIV.items()}
     missing = {number for number in re.findall(r'arXiv (\d{4}\.\d{5})', prose(name)) if keys.get(number) not in cited[name]}
     assert not missing
+
+@pytest.mark.parametrize('name', pages)
+def test_no_link_within_a_link(name):
+    "nbdev makes a link of every public name in backticks, also of one that is a link already; then neither works."
+    known = {n.split('.')[-1] for names in public_names().values() for n in names}
+    assert [n for n in re.findall(r'\[`([\w.]+)`\]\(', prose(name)) if n in known] == []
 
 # names and numbers
 

@@ -45,7 +45,7 @@ def test_nothing_starts_with_a_mistake(tmp_path, parts, line):
 
 def test_a_mistake_is_one_line(tmp_path):
     done = command('jepa_sweep', spec(tmp_path, runs=[['seed=1'], ['loss.alfa=1']]), '--out', tmp_path/'out')
-    assert done.returncode == 1 and done.stderr.strip().splitlines() == ["jepa_sweep: unknown setting 'loss.alfa' in overrides; did you mean 'loss.alpha'?"]
+    assert done.returncode == 1 and done.stderr.strip().splitlines() == ["jepa_sweep: tiny.yaml: unknown setting 'loss.alfa' in overrides; did you mean 'loss.alpha'?"]
     assert not (tmp_path/'out').exists()
 
 # processes

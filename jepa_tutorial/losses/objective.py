@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from fastcore.basics import patch
 from torch import nn
-from ..core import _can, _count, _expect, _number
+from ..core import _can, _count, _expect, _measure
 from ..jepa import JEPA, rollout_loss
 from .variance_covariance import variance_loss, covariance_loss
 from .time_similarity import time_similarity_loss
@@ -51,7 +51,7 @@ def _check_settings(o: Objective):
     if not isinstance(o.pool, str) or o.pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {o.pool!r}")
     if not isinstance(o.start, str) or o.start not in ('first', 'every'): raise ValueError(f"start must be 'first' or 'every', got {o.start!r}")
     if isinstance(o.rollout, bool) or not isinstance(o.rollout, int) or o.rollout < 1: raise ValueError(f'rollout must be at least 1 step, got {o.rollout!r}')
-    _number('gamma', o.gamma, 0)
+    _measure('gamma', o.gamma, 0)
     if (o.project_time or o.project_idm) and o.projector is None:
         raise ValueError('project_time and project_idm need a projector; give one, such as Projector(512, [512, 512])')
 

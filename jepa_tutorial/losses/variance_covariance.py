@@ -5,7 +5,7 @@
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #43ce9462
 from __future__ import annotations
 import torch
-from ..core import _expect, _number
+from ..core import _expect, _measure
 
 # %% auto #0
 __all__ = ['variance_loss', 'covariance_loss']
@@ -30,7 +30,7 @@ def variance_loss(
     pool: str = 'all',  # statistics over 'all' B·T embeddings, or over B at each 'time' step
 ) -> torch.Tensor:      # scalar
     "How far the standard deviation of each dimension falls short of `gamma`, on average (@eq-variance)."
-    _number('gamma', gamma, 0); _number('eps', eps, 0)
+    _measure('gamma', gamma, 0); _measure('eps', eps, 0)
     std = (_samples(z, pool).var(1) + eps).sqrt()   # [G,D]
     return (gamma - std).relu().mean()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 import torch
-from ..core import _brief, _can, _count, _expect, _is, _number
+from ..core import _brief, _can, _count, _expect, _is, _measure
 from fastcore.basics import patch
 
 # %% auto #0
@@ -23,7 +23,7 @@ def limit_norm(
     "Shorten actions that are longer than `max_norm`, keeping their direction."
     _expect('actions [...,A]', actions, empty=True)
     if max_norm is None: return actions
-    _number('max_norm', max_norm, above=0); return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
+    _measure('max_norm', max_norm, above=0); return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
 # %% ../../nbs/5_planning/16_cem.ipynb #3ced1257
 @dataclass
@@ -140,7 +140,7 @@ def smooth_noise(
     rho: float,           # correlation of neighbours in time; 0 leaves white noise as it is
 ) -> torch.Tensor:        # [...,T,A]
     "White noise turned into a first-order autoregressive process of the same variance (@eq-ar1)."
-    _expect('noise [...,T,A]', noise, empty=True); _number('rho', rho, 0, 1)
+    _expect('noise [...,T,A]', noise, empty=True); _measure('rho', rho, 0, 1)
     t = torch.arange(noise.shape[-2], device=noise.device)
     lag = t[:, None] - t                                                    # [T,T]
     mix = torch.where(lag < 0, 0., float(rho)**lag.clamp_min(0).to(noise.dtype))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 import numpy as np, torch
 from fastcore.basics import patch
-from ..core import _can, _count, _expect, _generator, _is, _number
+from ..core import _can, _count, _expect, _generator, _is, _measure
 from ..jepa import JEPA
 from .cem import CEM, Plan, limit_norm
 from .fast import Cost, make_cost
@@ -30,7 +30,7 @@ class Tasks(NamedTuple):
 def _check_margin(margin, rooms, fixed):
     "Refuse a distance to the walls that leaves no floor beside the wall nearest to the border."
     nearest = min(rooms.wall_x, rooms.img_size - 1 - rooms.wall_x) if fixed else rooms.wall_padding
-    _number('margin', margin, 0, (nearest - rooms.half_wall - rooms.low)/2 - 1e-3)
+    _measure('margin', margin, 0, (nearest - rooms.half_wall - rooms.low)/2 - 1e-3)
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #2a93a779
 def sample_tasks(
@@ -42,7 +42,7 @@ def sample_tasks(
 ) -> Tasks:
     "Starts and goals in opposite rooms, in either direction."
     _count('n', n); _is('rooms', rooms, Rooms, 'Rooms()'); _count('seed', seed, 0, 2**128); _check_margin(margin, rooms, fixed)
-    u = np.random.Generator(np.random.PCG64(seed)).random((n, 7))
+    u = (np.random.PCG64(seed).random_raw((n, 7)) >> 11)/2**53              # [n,7] from 0 to 1
     place = lambda pad, u: pad + np.floor(u*(rooms.img_size - 2*pad))
     wall = np.full(n, rooms.wall_x) if fixed else place(rooms.wall_padding, u[:, 0])
     door = np.full(n, rooms.door_y) if fixed else place(rooms.door_padding, u[:, 1])
@@ -88,7 +88,7 @@ def run_policy(
     policy: Callable,                          # (position [E,2], tasks, steps left, generator, rooms) -> the next k actions [E,k,2]
     tasks: Tasks,
     steps: int = MAX_STEPS,                    # S
-    contact: str = 'stop',                     # what walls do, see `move`
+    contact: str = 'stop',                     # what walls do, see move
     generator: torch.Generator | None = None,  # chance for the policy and for 'bounce'; None: seed 0
     rooms: Rooms = Rooms(),
     progress: Callable | None = None,          # called with (steps done, steps) after each

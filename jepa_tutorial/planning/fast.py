@@ -143,7 +143,7 @@ def make_cost(
     z_goal: torch.Tensor,       # [E,D] where it should be
     reduce: str = 'sum',        # as in `goal_cost`
     distance: str = 'squared',
-    rows: int | None = None,    # see `FastCost`
+    rows: int | None = None,    # see FastCost
 ) -> Cost:                      # actions [E,N,T,A] -> costs [E,N]
     "`goal_cost` as a function of the plans alone, by the fastest path of the device."
     _expect('z0 [E,D]', z0); _can('jepa', jepa, 'predict')

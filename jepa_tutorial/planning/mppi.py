@@ -6,7 +6,7 @@
 from __future__ import annotations
 from dataclasses import dataclass, fields
 import torch
-from ..core import _brief, load_config
+from ..core import _about, _brief, _find, load_config
 from .cem import CEM, _finite
 
 # %% auto #0
@@ -43,7 +43,10 @@ def build_planner(
     known = {f.name for f in fields(kind)}
     for k in own:
         if k not in known: raise ValueError(f"unknown setting '{k}' for planner '{name}'; known: {', '.join(sorted(known))}")
-    return kind(**own)
+    for f in fields(kind):
+        if type(f.default) is int and type(own.get(f.name, 0)) is not int: raise ValueError(f"{f.name}={own[f.name]!r} must be a whole number")
+    try: return kind(**own)
+    except TypeError as e: raise ValueError(f"planner '{name}' can't be made of these settings, of which one has no value, or one of another kind ({e})") from None
 
 # %% ../../nbs/5_planning/17_mppi.ipynb #3a8ace74
 def _plain(v):
@@ -56,7 +59,7 @@ def load_planner(
     *overrides: str,    # 'iterations=4'
 ) -> CEM:
     "The planner that a YAML file describes."
-    return build_planner(load_config(name_or_path, *overrides))
+    with _about(_find(name_or_path)): return build_planner(load_config(name_or_path, *overrides))
 
 # %% ../../nbs/5_planning/17_mppi.ipynb #397f8fe1
 def published_planner() -> MPPI:

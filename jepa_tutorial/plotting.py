@@ -38,6 +38,7 @@ def ink(
     least=4.5,   # contrast against white
 ) -> str:
     "A colour for words: darkened until they can be read on white."
+    _measure('least', least, 1, 21)
     rgb = np.array(to_rgb(COLORS.get(color, color)))
     return next(c for c in (to_hex(share*rgb) for share in np.linspace(1, 0, 101)) if contrast(c) >= least)
 

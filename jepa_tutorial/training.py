@@ -30,7 +30,7 @@ def learning_rate(
     optim: DictConfig, # lr, final_lr, warmup (a share of S)
 ) -> float:
     "Linear warm-up, then half a cosine (@eq-schedule; Loshchilov & Hutter 2017)."
-    _count('step', step, 0); _count('total', total); _measure('optim.lr', getattr(optim, 'lr', None), above=0)
+    _count('step', step, 0); _count('total', total); _measure('optim.lr', getattr(optim, 'lr', None), above=0, high=1e30)
     warm = max(1, round(optim.warmup*total))
     if step < warm: return optim.lr*(step + 1)/warm
     return optim.final_lr + (optim.lr - optim.final_lr)*(1 + math.cos(math.pi*(step - warm)/max(1, total - warm)))/2
@@ -57,7 +57,7 @@ def _check(cfg: DictConfig):
         if not whole(v := OmegaConf.select(cfg, k), least): raise ValueError(f'{k} must be at least {least} and a whole number, got {v}')
     if not whole(cfg.seed, -10**9): raise ValueError(f'seed must be a whole number, got {cfg.seed}')
     for k in ('lr', 'predictor_scale', 'clip'):
-        if not 0 < cfg.optim[k] < 1e30: raise ValueError(f'optim.{k} must be positive, got {cfg.optim[k]}')
+        if not 0 < cfg.optim[k] <= 1e30: raise ValueError(f'optim.{k} must be positive, got {cfg.optim[k]}')
     for k in ('final_lr', 'weight_decay', 'warmup'):
         if not 0 <= cfg.optim[k] < (1.01 if k == 'warmup' else 1e30): raise ValueError(f'optim.{k} must be zero or positive' + ', and a share'*(k == 'warmup') + f', got {cfg.optim[k]}')
     if cfg.optim.batch*cfg.data.clip < 2: raise ValueError(f'optim.batch × data.clip must be at least 2 frames, got {cfg.optim.batch*cfg.data.clip}')

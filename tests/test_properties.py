@@ -248,6 +248,8 @@ def cases():
     yield 'plotting.frame_rgb', pl.frame_rgb, dict(obs=images(B), dot='goal'), lambda r, obs, **kw: r.shape == (*obs.shape[:-3], *obs.shape[-2:], 3)
     yield 'plotting.show_frame', lambda **kw: pl.show_frame(axes(), **kw), dict(obs=images(1)[0], dot='dot')
     yield 'plotting.episode_frames', pl.episode_frames, dict(frames=images(B), goal=images(1)[0]), lambda r, frames, **kw: len(r) == len(frames)
+    yield 'plotting.contrast', pl.contrast, dict(a='#123456', b='white'), lambda r, **kw: 1 <= r <= 21
+    yield 'plotting.ink', pl.ink, dict(color='muted', least=4.5), lambda r, least, **kw: pl.contrast(r) >= least
     yield 'plotting.save_gif', pl.save_gif, dict(frames=[np.zeros((4, 4, 3), np.uint8)]*2, path=HERE/'film.gif', fps=10, scale=2)
     yield 'plotting.fig_rgb', pl.fig_rgb, dict(fig=picture(0))
     yield 'plotting.png', pl.png, dict(fig=picture(0))
@@ -273,7 +275,7 @@ WHY_NOT = {
     'works on a GPU only': 'core.Recorded planning.fast.RecordedCost',
     'shows something in a live notebook': 'plotting.gif_output plotting.bar plotting.Architecture',
     'a step of a command, which is tried as a whole': 'cli.one_line_errors cli.command cli.pictures training.train_step training.save_state training.load_state',
-    'makes the results of the book; its command looks at what it is given': ' '.join(f'reproduce.{n}' for n in 'save_tasks episodes_of settings TimeIsUp deadline shipped train_row outcomes evaluate summary provenance result_path make_row baselines load_results table work'.split()),
+    'makes the results of the book; its command looks at what it is given': ' '.join(f'reproduce.{n}' for n in 'world_digest behaviour digest mark planner_digest training_digest stale save_tasks episodes_of settings TimeIsUp deadline shipped train_row outcomes evaluate summary provenance result_path make_row baselines load_results table work'.split()),
     'makes, follows or reads the runs of a sweep, which load_sweep has looked at': ' '.join(f'sweeps.{n}' for n in 'write_status read_status locked run_trial progress_of survey clock survey_table measure_rate plan known_rate plan_text Work open_trials slots run_local run_slurm run_sweep run_single epoch_means finished varied tidy write_csv read_csv pooled summarise deciding best summary_table bands draw_curves settings_of marginals draw_marginals write_best report cost_rows'.split()),
     'measures this machine; its command looks at what it is given': ' '.join(f'bench.{n}' for n in 'plain_clip PlainData plain_clips plain_step plain_cost seconds median compare data_case training_case model_of task_pictures plan_case episodes_case ceiling operations training_operations profile dependent_steps episode_costs import_seconds machine report report_table'.split()),
     'speaks to other processes or to a server': 'parallel.gathered parallel.averaged parallel.Share parallel.together parallel.train_together tracking.TensorBoard tracking.Wandb tracking.tracked tracking.train_tracked tracking.sweep_settings tracking.register_sweep',

@@ -25,10 +25,16 @@ COLORS = dict(dot='#0072B2', goal='#D55E00', wall='#3C3C3C', door='#009E73', ima
               mean='#56B4E9', blocked='#D55E00', muted='#8F8F8F', accent='#0072B2',
               cycle=['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#3C3C3C'])
 
+# %% ../nbs/7_tools/22_plotting.ipynb #281d1674
+def _colour(name, c) -> tuple:
+    "A colour as three numbers from 0 to 1."
+    try: return to_rgb(c)
+    except (TypeError, ValueError): raise ValueError(f"{name} is {_brief(c)}; give a colour such as '#0072B2'") from None
+
 # %% ../nbs/7_tools/22_plotting.ipynb #2f6a04a5
 def contrast(a, b='white') -> float:
     "How far two colours stand apart, from 1 to 21 (@eq-contrast)."
-    v = np.array([to_rgb(a), to_rgb(b)])
+    v = np.array([_colour('a', a), _colour('b', b)])
     light = np.where(v <= .04045, v/12.92, ((v + .055)/1.055)**2.4) @ (.2126, .7152, .0722)
     return float((light.max() + .05)/(light.min() + .05))
 
@@ -39,7 +45,7 @@ def ink(
 ) -> str:
     "A colour for words: darkened until they can be read on white."
     _measure('least', least, 1, 21)
-    rgb = np.array(to_rgb(COLORS.get(color, color)))
+    rgb = np.array(_colour('color', COLORS.get(color, color) if isinstance(color, str) else color))
     return next(c for c in (to_hex(share*rgb) for share in np.linspace(1, 0, 101)) if contrast(c) >= least)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #3d101db9

@@ -22,7 +22,7 @@ from .predictor import GRUPredictor
 from .reproduce import commit
 from .training import Learner, train_step
 from .trajectories import Clip, TrajectoryConfig, sample_clips
-from .two_rooms import Layout, Rooms, move, render, sample_layouts
+from .two_rooms import Layout, Rooms, move_unchecked, render, sample_layouts
 
 # %% auto #0
 __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'plain_cost', 'Case', 'seconds', 'median', 'compare',
@@ -39,7 +39,7 @@ def plain_clip(cfg: TrajectoryConfig, generator: torch.Generator, rooms: Rooms =
     for _ in range(cfg.steps):
         length = (cfg.step_mean + cfg.step_std*torch.randn((), generator=generator)).clamp(cfg.step_min, cfg.step_max)
         actions.append(length*torch.stack([heading.cos(), heading.sin()])[None])
-        path.append(move(path[-1], actions[-1], layout, rooms)); heading = heading + turn.sample()
+        path.append(move_unchecked(path[-1], actions[-1], layout, rooms)); heading = heading + turn.sample()
     first = torch.randint(0, cfg.steps + 2 - cfg.clip, (), generator=generator)
     keep = slice(first, first + cfg.clip)
     obs = torch.cat([render(p, layout, rooms) for p in path[keep]])

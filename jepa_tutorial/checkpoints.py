@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 import safetensors.torch as st, torch, torch.nn as nn
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from .core import PACKAGE, Normalizer, _bytes, _json, _nearest, _reading, _short, device as best_device
+from .core import PACKAGE, Normalizer, _brief, _bytes, _device, _is, _json, _nearest, _reading, _short, device as best_device
 from .jepa import JEPA, build_jepa
 from .probing import PositionProbe
 
@@ -121,6 +121,9 @@ def save_trained(
     half: bool = False, # store 16-bit floats: half the size, still three digits
 ) -> Path:              # the weights file
     "Write weights and card, each in one step; the card carries the weights' fingerprint, so a mixed pair is noticed."
+    _is('trained', trained, Trained, 'a Trained, such as train(...).trained')
+    for name, part in dict(jepa=trained.jepa, probe=trained.probe).items(): _is(f'trained.{name}', part, nn.Module, 'a model')
+    _is('trained.card', trained.card, dict, 'a dict')
     weights, card_file = _files(path)
     card, state = _plain(trained.card | dict(normalizer=asdict(trained.jepa.normalizer))), _state(trained)
     _check_shapes(state, _named(_build(card, 'card')), 'the model to save')
@@ -183,6 +186,7 @@ def load_trained(
     device: torch.device | str | None = None,   # default: the best device of this machine
 ) -> Trained:
     "Read a model, its probe and its card; what doesn't fit together is a one-line `ValueError` or `FileNotFoundError`."
+    if device is not None: _device(device)
     weights, card_file = _find(path)
     card = _read_card(card_file, weights)
     state = _tensors(_weights(weights, card['weights']), weights, card['weights']['sha256'])
@@ -204,8 +208,8 @@ def load_pretrained(
     device: torch.device | str | None = None,   # default: the best device of this machine
 ) -> Trained:
     "A model that came with the package; works offline."
-    if not (WEIGHTS/f'{name}.safetensors').is_file():
-        raise ValueError(f"no shipped model '{name}'{_nearest(name, sorted(p.stem for p in WEIGHTS.glob('*.safetensors')))}")
+    if not os.path.isfile(WEIGHTS/f'{name}.safetensors'):
+        raise ValueError(f"no shipped model {_brief(str(name))}{_nearest(name, sorted(p.stem for p in WEIGHTS.glob('*.safetensors')))}")
     return load_trained(WEIGHTS/name, device)
 
 # %% ../nbs/4_training/12_checkpoints.ipynb #93d0b2d9
@@ -221,6 +225,7 @@ def card_table(
     card: dict,  # of a `Trained`
 ) -> str:        # Markdown
     "A card as a Markdown table, one row per entry, groups of settings on one line; long lists such as a run's history are left out."
+    _is('card', card, dict, 'the card of a Trained')
     card = _plain(card)
     rows = {k: v for k, v in card.items() if k != 'config' and not isinstance(v, list)} | card.get('config', {})
     return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {_say(v)} |' for k, v in rows.items()])

@@ -126,6 +126,7 @@ def evaluations(
 ) -> list:    # callbacks for `train`
     "Unroll error every so many steps, planning success every so many epochs."
     from jepa_tutorial.training import every
+    if not hasattr(cfg, 'eval'): raise ValueError(f"cfg is {cfg!r}; give settings, such as load_config('quick')")
     return [every(cfg.eval.unroll_every, _measure_dream(cfg)), every(cfg.eval.plan_every*cfg.optim.epoch_steps, _measure_planning(cfg))]
 
 # %% ../nbs/7_tools/23_commands.ipynb #b6aa6a22
@@ -378,10 +379,9 @@ def jepa_bench(
 # %% ../nbs/7_tools/23_commands.ipynb #67a636f5
 def _bench(names, repeats: int, device: str, out: str):
     "The report, and where it belongs."
-    import torch
     from jepa_tutorial.bench import report
-    from jepa_tutorial.core import device as best
-    dev = torch.device(device or best())
+    from jepa_tutorial.core import _device, device as best
+    dev = _device(device or best())
     r = report(dev, names, repeats, say=lambda c: print(f"  {c['name']}: {c['times']:.1f} times faster", file=sys.stderr, flush=True))
     return r, Path(out or f'nbs/results/bench-{dev.type}.json')
 

@@ -4,7 +4,7 @@
 
 # %% ../nbs/1_world/00_core.ipynb #64d5591b
 from __future__ import annotations
-import contextlib, difflib, gc, importlib.util, io, json, os, random
+import contextlib, difflib, gc, importlib.util, io, json, os, random, re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,11 +17,18 @@ from fastcore.basics import patch
 __all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'constant', 'Recorded', 'records', 'compiles',
            'rng', 'seed_all', 'load_config', 'Normalizer']
 
+# %% ../nbs/1_world/00_core.ipynb #cde91ff8
+def _device(d) -> torch.device:
+    "A device of this machine, by its name."
+    with contextlib.suppress(Exception):
+        if torch.empty(0, device=d).device.type != 'meta': return torch.device(d)
+    raise ValueError(f"device is {d!r}, which isn't one of this machine's; choose 'cpu', or 'cuda' or 'mps' where there is one")
+
 # %% ../nbs/1_world/00_core.ipynb #2530d53e
 def device() -> torch.device:
     "The best device of this machine: cuda, else mps, else cpu. The environment variable `JEPA_DEVICE` overrides it."
     name = os.environ.get('JEPA_DEVICE')
-    if name: return torch.device(name)
+    if name: return _device(name)
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
 
@@ -30,7 +37,7 @@ def amp_dtype(
     device: torch.device | str,  # where the computation will run
 ) -> torch.dtype | None:         # bfloat16 where it is fast, else None
     "The reduced precision that makes this device faster, if there is one."
-    kind = torch.device(device).type
+    kind = _device(device).type
     if kind == 'cuda': return torch.bfloat16
     fast_cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if kind == 'cpu' and fast_cpu else None
@@ -39,7 +46,7 @@ def amp_dtype(
 def autocast(device: torch.device | str):
     "A context in which matrix products run in `amp_dtype(device)`; changes nothing where that is None."
     dtype = amp_dtype(device)
-    return torch.autocast(torch.device(device).type, dtype=dtype) if dtype else contextlib.nullcontext()
+    return torch.autocast(_device(device).type, dtype=dtype) if dtype else contextlib.nullcontext()
 
 # %% ../nbs/1_world/00_core.ipynb #df63a3df
 @lru_cache(maxsize=256)
@@ -49,6 +56,7 @@ def constant(
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:                       # [n]; shared by everybody who asks, so never change it
     "Numbers as a tensor, made once for each device."
+    if not isinstance(values, tuple): raise ValueError(f'values is {values!r}; give a tuple of numbers')
     with torch.inference_mode(False): return torch.tensor(values, device=device, dtype=dtype)
 
 # %% ../nbs/1_world/00_core.ipynb #e4d18b5f
@@ -83,12 +91,106 @@ def record(self: Recorded, inputs, rehearsals: int = 3):
 # %% ../nbs/1_world/00_core.ipynb #df68b59b
 def records(device: torch.device | str) -> bool:
     "Can, and may, functions on this device be recorded?"
-    return torch.device(device).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
+    return _device(device).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
 
 # %% ../nbs/1_world/00_core.ipynb #26a0aa98
 def compiles(device: torch.device | str) -> bool:
     "Can `torch.compile` make kernels for this device? On a GPU it needs Triton."
     return records(device) and importlib.util.find_spec('triton') is not None
+
+# %% ../nbs/1_world/00_core.ipynb #b77110d0
+def _brief(x) -> str:
+    "A value in one short line."
+    if torch.is_tensor(x): return f'a tensor of {x.dtype}'.replace('torch.', '') + f' {list(x.shape)}'
+    text = ' '.join(repr(x).split())
+    return f'{type(x).__name__} {text[:57]}…' if len(text) > 60 else text
+
+# %% ../nbs/1_world/00_core.ipynb #c8ef7877
+def _count(name: str, n: Any, low: int = 1, high: int = 10**9) -> int:
+    "`n`, if it is a whole number from `low` to `high`."
+    if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and low <= n <= high: return int(n)
+    raise ValueError(f'{name} is {_brief(n)}; give a whole number ' + (f'from {low} to {high}' if high < 10**9 else f'of at least {low}' + ' (and below a billion)'*(isinstance(n, int) and n > high)))
+
+# %% ../nbs/1_world/00_core.ipynb #d4d83b7a
+def _measure(name: str, x: Any, low: float = -1e18, high: float = 1e18, above: float = -np.inf):
+    "`x`, if it is a number from `low` to `high`, and above `above`."
+    if isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool) and low <= x <= high and x > above: return x
+    bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18) + [f'of at most {high:g}']*(high < 1e18)
+    raise ValueError(f'{name} is {_brief(x)}; give a number ' + (' and '.join(bounds) or 'that is finite'))
+
+# %% ../nbs/1_world/00_core.ipynb #e3777eb9
+def _whole(seed) -> int:
+    "Any whole number as one that a generator of PyTorch takes."
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool): raise ValueError(f'seed is {_brief(seed)}; give a whole number')
+    return int(seed) % 2**64
+
+def _choice(name: str, word, *known: str):
+    "Refuse a word that is not `known`."
+    if not isinstance(word, str) or word not in known: raise ValueError(f"{name} is {_brief(word)}; choose {' or '.join(map(repr, known))}")
+
+# %% ../nbs/1_world/00_core.ipynb #8d9e34ec
+def _is(name: str, x, kind: type, remedy: str = ''):
+    "Refuse what isn't of this kind, which is known by its name: a page may define a class anew."
+    if all(c.__name__ != kind.__name__ for c in type(x).__mro__): raise ValueError(f'{name} is {_brief(x)}; give {remedy or "a " + kind.__name__}')
+
+def _can(name: str, x, *methods: str):
+    "Refuse what lacks a method."
+    for m in methods:
+        if not callable(getattr(x, m, None)): raise ValueError(f'{name} is {_brief(x)}, which can\'t {m.strip("_")}; give something that can, such as a trained model\'s {name}')
+
+# %% ../nbs/1_world/00_core.ipynb #80d0abd7
+def _generator(g, name: str = 'generator'):
+    "Refuse a source of chance that is neither PyTorch's nor None."
+    if g is not None: _is(name, g, torch.Generator, 'rng(seed)')
+
+# %% ../nbs/1_world/00_core.ipynb #d0df0cb4
+_KINDS = dict(float=torch.is_floating_point, real=lambda x: not x.is_complex(), number=lambda x: not (x.is_complex() or x.dtype == torch.bool),
+              uint8=lambda x: x.dtype == torch.uint8, bool=lambda x: x.dtype == torch.bool, float32=lambda x: x.dtype in (torch.float32, torch.float64), image=lambda x: x.dtype == torch.uint8 or x.is_floating_point())
+
+@lru_cache
+def _parsed(spec: str) -> list:
+    "'z [B,T,D], obs [B,C,H,W] uint8' as a name, dimensions and a kind each."
+    return [(name, dims.split(','), kind or 'float') for name, dims, kind in re.findall(r'(\S+) \[([^]]*)\] ?(\w*)', spec)]
+
+# %% ../nbs/1_world/00_core.ipynb #c4f3de3c
+def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
+    "Does a shape match? What a letter stands for is written into `sizes`."
+    if '...' in dims:
+        i, j = dims.index('...'), len(shape) - len(dims) + 1 + dims.index('...')
+        if j < i: return False
+        shape = (*shape[:i], tuple(shape[i:j]), *shape[j:])
+    return len(dims) == len(shape) and all(n == (int(d) if d.isdigit() else sizes.setdefault(d, n)) for d, n in zip(dims, shape))
+
+# %% ../nbs/1_world/00_core.ipynb #b3196551
+def _expect(
+    spec: str,           # such as 'z [B,T,D], actions [B,T,A]': floats; or with a kind, 'obs [B,C,H,W] uint8'
+    *tensors,
+    finite=False,        # refuse NaN and infinity, on a CPU?
+    empty=False,         # may there be nothing in them?
+    like=None,           # a parameter whose device and precision they need; default: the first tensor's device
+    **sizes,             # letters that are known already, D=512
+):
+    "Refuse tensors that aren't what `spec` says."
+    if torch.compiler.is_compiling(): return
+    said = []
+    for (name, dims, kind), x in zip(_parsed(spec), tensors, strict=True):
+        want, known = f"[{','.join(dims)}]", dict(sizes)
+        if not torch.is_tensor(x) or x.layout != torch.strided or not _KINDS[kind](x): raise ValueError(f"{name} is {_brief(x)}; give a tensor {want} of {'floats' if kind == 'float' else kind}")
+        if not _fits(dims, x.shape, sizes):
+            here = ', '.join(f'{d}={list(known[d]) if d == "..." else known[d]}' for d in dims if d in known)
+            raise ValueError(f'{name} has shape {list(x.shape)}; give {want}' + (f' with {here}' if here else '') + f"{' as ' + ', '.join(said) if said and here else ''}")
+        if not empty and not x.numel(): raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one {want}')
+        said.append(f'{name} has {list(x.shape)}')
+        _same_home(name, x, like if like is not None else tensors[0], like is not None)
+        if finite and x.device.type == 'meta': raise ValueError(f'{name} is on meta, where tensors hold no numbers; bring it to another device')
+        if finite and x.device.type == 'cpu' and not x.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
+
+# %% ../nbs/1_world/00_core.ipynb #f16387aa
+def _same_home(name: str, x, other, exactly: bool):
+    "Refuse two tensors on two devices, and, if `exactly`, of two precisions."
+    if x.device != other.device: raise ValueError(f'{name} is on {x.device}, what it meets on {other.device}; bring one to the other with .to()')
+    if exactly and x.is_floating_point() and x.dtype != other.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ValueError(f'{name} is {x.dtype}, what it meets {other.dtype}; convert one with .to()'.replace('torch.', ''))
 
 # %% ../nbs/1_world/00_core.ipynb #2a3be410
 def rng(
@@ -96,12 +198,12 @@ def rng(
     device: torch.device | str = 'cpu',   # generators live on a device, like tensors
 ) -> torch.Generator:
     "A generator of random numbers that starts from `seed`."
-    return torch.Generator(device=device).manual_seed(seed)
+    return torch.Generator(device=_device(device)).manual_seed(_whole(seed))
 
 # %% ../nbs/1_world/00_core.ipynb #9b205191
 def seed_all(seed: int):
     "Seed the global generators of Python, NumPy and PyTorch."
-    random.seed(seed); np.random.seed(seed % 2**32); torch.manual_seed(seed)
+    random.seed(_whole(seed)); np.random.seed(seed % 2**32); torch.manual_seed(_whole(seed))
 
 # %% ../nbs/1_world/00_core.ipynb #f9e48e83
 IN_TEST: bool = os.environ.get('IN_TEST', '') not in ('', '0')
@@ -190,6 +292,7 @@ def _values(cfg):
 def _override(cfg, text: str):
     "`cfg` with one setting changed."
     from omegaconf import OmegaConf
+    if not isinstance(text, str): raise ValueError(f'override {_brief(text)} must be a word like key=value, for example optim.lr=1e-3')
     key, eq, value = str(text).partition('=')
     if not eq: raise ValueError(f"override '{_short(text)}' must look like key=value, for example optim.lr=1e-3")
     try: _check_yaml(value); own = _values(OmegaConf.from_dotlist([text]))
@@ -268,12 +371,18 @@ class Normalizer:
     position_mean: tuple = (31.5863, 32.0618)  # x, y in pixels
     position_std: tuple = (16.1025, 16.1353)
 
+    def __post_init__(self):
+        for name, v in vars(self).items():
+            _is(name, v, tuple, 'a tuple of numbers')
+            for x in v: _measure(name, x, above=0 if 'std' in name else -np.inf)
+
 # %% ../nbs/1_world/00_core.ipynb #f220e38b
 @patch
 def obs(self:Normalizer,
     images: torch.Tensor,  # uint8 [...,C,H,W]
 ) -> torch.Tensor:         # float [...,C,H,W]
     "Each image and channel to [0, 1] by its own range, then standardised (@eq-normalise)."
+    _expect('images [...,C,H,W] number', images, C=len(self.obs_mean))
     x = images.float()
     low, high = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
     mean, std = (constant(v, x.device)[:, None, None] for v in (self.obs_mean, self.obs_std))
@@ -286,6 +395,7 @@ def position(self:Normalizer,
     xy: torch.Tensor,  # [...,2] pixels
 ) -> torch.Tensor:     # [...,2] standardised
     "Positions as numbers around zero."
+    _expect('xy [...,2]', xy)
     return (xy - constant(self.position_mean, xy.device, xy.dtype)) / constant(self.position_std, xy.device, xy.dtype)
 
 # %% ../nbs/1_world/00_core.ipynb #b5da4bfe
@@ -294,4 +404,5 @@ def inverse_position(self:Normalizer,
     p: torch.Tensor,  # [...,2] standardised
 ) -> torch.Tensor:    # [...,2] pixels
     "Undo `position`."
+    _expect('p [...,2]', p)
     return p * constant(self.position_std, p.device, p.dtype) + constant(self.position_mean, p.device, p.dtype)

@@ -8,31 +8,34 @@ __all__ = ['ResidualBlock', 'Stack', 'ImpalaEncoder']
 # %% ../nbs/2_model/03_encoder.ipynb #9ced72fe
 import torch, torch.nn as nn, torch.nn.functional as F
 from fastcore.basics import patch
+from .core import _count, _expect
 
 # %% ../nbs/2_model/03_encoder.ipynb #fa573467
 class ResidualBlock(nn.Module):
     "Add a learned correction to the input (@eq-residual)."
     def __init__(self, channels: int):  # channels in and out
-        super().__init__()
+        super().__init__(); _count('channels', channels, high=2**16)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
 # %% ../nbs/2_model/03_encoder.ipynb #dfa2595e
 @patch
 def forward(self: ResidualBlock, x: torch.Tensor) -> torch.Tensor:  # [N,C,H,W] -> [N,C,H,W]
+    _expect('x [N,C,H,W]', x, like=self.conv1.weight, C=self.conv1.in_channels)
     return F.relu(x + self.conv2(F.relu(self.conv1(x), inplace=True)), inplace=True)
 
 # %% ../nbs/2_model/03_encoder.ipynb #ea7d7035
 class Stack(nn.Module):
     "Set the number of channels, halve the picture, refine it twice."
     def __init__(self, in_channels: int, out_channels: int):
-        super().__init__()
+        super().__init__(); _count('in_channels', in_channels, high=2**16); _count('out_channels', out_channels, high=2**16)
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.block1, self.block2 = ResidualBlock(out_channels), ResidualBlock(out_channels)
 
 # %% ../nbs/2_model/03_encoder.ipynb #f5c1cac6
 @patch
 def forward(self: Stack, x: torch.Tensor) -> torch.Tensor:  # [N,C,H,W] -> [N,C',⌈H/2⌉,⌈W/2⌉]
+    _expect('x [N,C,H,W]', x, like=self.conv.weight, C=self.conv.in_channels)
     x = F.max_pool2d(self.conv(x), 3, stride=2, padding=1)
     return self.block2(self.block1(x))
 
@@ -46,6 +49,8 @@ class ImpalaEncoder(nn.Module):
         dim: int = 512,                           # D, the size of the embedding
     ):
         super().__init__()
+        for name, v in dict(in_channels=in_channels, img_size=img_size, dim=dim).items(): _count(name, v, high=2**16)
+        if not isinstance(channels, (tuple, list)) or not channels: raise ValueError(f'channels is {channels!r}; give one number for each stack, such as (16, 32, 32)')
         self.in_shape, self.dim = (in_channels, img_size, img_size), dim
         sizes = [in_channels, *channels]
         self.stacks = nn.Sequential(*[Stack(i, o) for i, o in zip(sizes, sizes[1:])])
@@ -64,7 +69,7 @@ def forward(self: ImpalaEncoder,
     x: torch.Tensor,  # normalised floats [...,C,H,W], for example [B,T,C,H,W]
 ) -> torch.Tensor:    # [...,D]
     "Encode each image by itself."
-    _check_images(x, self.in_shape)
+    _check_images(x, self.in_shape); _expect('x [...]', x, like=self.linear.weight)
     images = _channels_last(x.reshape(-1, *self.in_shape))                        # [N,C,H,W]: batch and time in one
     h = torch.cat([self.stacks(part).flatten(1) for part in _portions(images)])   # channel, row, column
     return self.norm(self.linear(h).float()).reshape(*x.shape[:-3], self.dim)
@@ -72,6 +77,7 @@ def forward(self: ImpalaEncoder,
 # %% ../nbs/2_model/03_encoder.ipynb #14f5edb2
 def _check_images(x: torch.Tensor, shape: tuple):
     "Refuse images that this encoder can't read."
+    _expect('x [...] number', x)
     if tuple(x.shape[-3:]) != shape:
         raise ValueError(f'x has shape {list(x.shape)}, but must end in {list(shape)}: '
                          'render at that size, or build ImpalaEncoder(in_channels, img_size) to fit')

@@ -8,7 +8,7 @@ __all__ = ['JEPA', 'build_jepa', 'prediction_loss', 'rollout_loss']
 # %% ../nbs/2_model/05_jepa.ipynb #1943342a
 import torch, torch.nn as nn, torch.nn.functional as F
 from fastcore.basics import patch
-from .core import Normalizer
+from .core import Normalizer, _can, _count, _expect
 from .encoder import ImpalaEncoder
 from .predictor import GRUPredictor
 
@@ -22,6 +22,7 @@ class JEPA(nn.Module):
         normalizer: Normalizer | None = None,     # what stands between uint8 pixels and the encoder
     ):
         super().__init__()
+        for name, part in dict(encoder=encoder, predictor=predictor).items(): part is None or _can(name, part, 'forward')
         self.encoder = ImpalaEncoder() if encoder is None else encoder
         self.dim = self.encoder.dim
         self.action_encoder = nn.Identity() if action_encoder is None else action_encoder
@@ -36,6 +37,7 @@ def encode(self: JEPA,
     obs: torch.Tensor,  # [...,C,H,W]: uint8 as rendered, or floats already normalised
 ) -> torch.Tensor:      # [...,D]
     "Images to embeddings."
+    _expect('obs [...,C,H,W] image', obs)
     return self.encoder(self.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs)
 
 # %% ../nbs/2_model/05_jepa.ipynb #8174f6f8
@@ -54,6 +56,7 @@ def unroll(self: JEPA,
     actions: torch.Tensor,  # [B,T,A]
 ) -> torch.Tensor:          # [B,T,D], z0 not included
     "Predict, and predict from the prediction, once for each action."
+    _expect('z0 [B,D], actions [B,T,A]', z0, actions)
     z, out = z0, []
     for a in actions.unbind(1): out.append(z := self.predict(z, a))
     return torch.stack(out, 1)
@@ -63,6 +66,8 @@ def build_jepa(
     cfg,       # settings with `dim`, `channels` and `num_layers`, such as load_config('quick').model
 ) -> JEPA:
     "An untrained model, as the settings describe it."
+    for k in ('dim', 'channels', 'num_layers'):
+        if not hasattr(cfg, 'keys') or k not in cfg: raise ValueError(f"cfg is {cfg!r}; give settings with dim, channels and num_layers, such as load_config('quick').model")
     _check_sizes(cfg)
     return JEPA(ImpalaEncoder(channels=tuple(cfg['channels']), dim=cfg['dim']),
                 GRUPredictor(dim=cfg['dim'], num_layers=cfg['num_layers']))
@@ -80,6 +85,7 @@ def prediction_loss(
     target: torch.Tensor,  # [...,D] encoded
 ) -> torch.Tensor:         # scalar
     "Mean squared error (@eq-prediction); the gradient flows into both arguments."
+    _expect('pred [...]', pred); _expect('target [...]', target, like=pred)
     if pred.shape != target.shape:
         raise ValueError(f'pred has shape {list(pred.shape)}, target {list(target.shape)}: give both the same')
     return F.mse_loss(pred, target)
@@ -102,6 +108,7 @@ def rollout_loss(
     start: str = 'first',   # 'first': from frame 0;  'every': from each frame that has a next one
 ) -> torch.Tensor:          # scalar
     "Prediction loss of the model's own rollouts, averaged over their steps (@eq-rollout)."
+    _can('jepa', jepa, 'predict'); _expect('z [B,T,D], actions [B,S,A]', z, actions)
     _check_rollout(z, actions, steps, start)
     starts = 1 if start == 'first' else z.shape[1] - 1
     return torch.stack([prediction_loss(pred, target) for pred, target in _rollouts(jepa, z, actions, steps, starts)]).mean()
@@ -110,7 +117,7 @@ def rollout_loss(
 def _check_rollout(z: torch.Tensor, actions: torch.Tensor, steps: int, start: str):
     "Refuse what can't be rolled out."
     T = z.shape[1]
-    if start not in ('first', 'every'): raise ValueError(f"start='{start}', but must be 'first' or 'every'")
-    if steps < 1: raise ValueError(f'steps={steps}, but a rollout needs at least 1')
+    if not isinstance(start, str) or start not in ('first', 'every'): raise ValueError(f"start={start!r}, but must be 'first' or 'every'")
+    _count('steps', steps)
     if T < 2: raise ValueError(f'z has shape {list(z.shape)}, but a prediction needs at least 2 frames')
     if actions.shape[1] < T - 1: raise ValueError(f'actions has shape {list(actions.shape)}, but {T} frames need {T - 1} actions')

@@ -18,16 +18,23 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
 from pathlib import Path
 from PIL import Image as PILImage
+from .core import _brief, _can, _count, _nearest, _measure
 
 # %% ../nbs/7_tools/22_plotting.ipynb #1c911fd8
 COLORS = dict(dot='#0072B2', goal='#D55E00', wall='#3C3C3C', door='#009E73', imagined='#CC79A7', elite='#E69F00',
               mean='#56B4E9', blocked='#D55E00', muted='#8F8F8F', accent='#0072B2',
               cycle=['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#3C3C3C'])
 
+# %% ../nbs/7_tools/22_plotting.ipynb #281d1674
+def _colour(name, c) -> tuple:
+    "A colour as three numbers from 0 to 1."
+    try: return to_rgb(c)
+    except (TypeError, ValueError): raise ValueError(f"{name} is {_brief(c)}; give a colour such as '#0072B2'") from None
+
 # %% ../nbs/7_tools/22_plotting.ipynb #2f6a04a5
 def contrast(a, b='white') -> float:
     "How far two colours stand apart, from 1 to 21 (@eq-contrast)."
-    v = np.array([to_rgb(a), to_rgb(b)])
+    v = np.array([_colour('a', a), _colour('b', b)])
     light = np.where(v <= .04045, v/12.92, ((v + .055)/1.055)**2.4) @ (.2126, .7152, .0722)
     return float((light.max() + .05)/(light.min() + .05))
 
@@ -37,7 +44,8 @@ def ink(
     least=4.5,   # contrast against white
 ) -> str:
     "A colour for words: darkened until they can be read on white."
-    rgb = np.array(to_rgb(COLORS.get(color, color)))
+    _measure('least', least, 1, 21)
+    rgb = np.array(_colour('color', COLORS.get(color, color) if isinstance(color, str) else color))
     return next(c for c in (to_hex(share*rgb) for share in np.linspace(1, 0, 101)) if contrast(c) >= least)
 
 # %% ../nbs/7_tools/22_plotting.ipynb #3d101db9
@@ -48,6 +56,12 @@ def use_style():
         'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True, 'grid.color': '#E6E6E6', 'grid.linewidth': .7,
         'axes.axisbelow': True, 'lines.linewidth': 1.8, 'axes.prop_cycle': plt.cycler(color=COLORS['cycle']),
         'image.cmap': 'viridis', 'figure.constrained_layout.use': True})
+
+# %% ../nbs/7_tools/22_plotting.ipynb #5bd1c94e
+def _place(name, v) -> float:
+    "A number, or a tensor of one, as a number."
+    try: return _measure(name, float(v))
+    except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {_brief(v)}; give one number') from None
 
 # %% ../nbs/7_tools/22_plotting.ipynb #644cc0e5
 def show_room(
@@ -60,13 +74,20 @@ def show_room(
     low, high, half = border - 1, img_size - border, wall_width/2
     ax.add_patch(Rectangle((low, low), high - low, high - low, fill=False, lw=2, color=COLORS['wall']))
     if wall_x is not None:
-        wall_x, door_y = float(wall_x), float(door_y)
+        wall_x, door_y = _place('wall_x', wall_x), _place('door_y', door_y)
         for y0, y1 in ((low, door_y - door_space - .5), (door_y + door_space + .5, high)):
             if y1 > y0: ax.add_patch(Rectangle((wall_x - half, y0), 2*half, y1 - y0, color=COLORS['wall'], lw=0))
     ax.set(xlim=(0, img_size - 1), ylim=(img_size - 1, 0), aspect='equal', xticks=[], yticks=[])
     ax.grid(False)
     for s in ax.spines.values(): s.set_visible(False)
     return ax
+
+# %% ../nbs/7_tools/22_plotting.ipynb #7cd33252
+def _pixels(name, x) -> np.ndarray:
+    "Frames uint8 [...,2,H,W] as an array."
+    x = np.asarray(x.cpu() if hasattr(x, 'cpu') and x.device.type != 'meta' else x)
+    if x.dtype != np.uint8 or x.ndim < 3 or x.shape[-3] != 2 or not x.size: raise ValueError(f'{name} is {x.dtype} of shape {list(x.shape)}; give uint8 [...,2,H,W], as `render` makes them')
+    return x
 
 # %% ../nbs/7_tools/22_plotting.ipynb #203fcf6a
 def _rgb(name): return np.array([int(COLORS[name][i:i+2], 16) for i in (1, 3, 5)], dtype=np.float32)
@@ -76,7 +97,8 @@ def frame_rgb(
     dot='dot',   # which colour of the palette the dot gets
 ) -> np.ndarray: # uint8 [...,H,W,3]
     "A two-channel frame as a colour picture (@eq-tint)."
-    x = np.asarray(obs.cpu() if hasattr(obs, 'cpu') else obs).astype(np.float32)[..., None] / 255
+    x = _pixels('obs', obs).astype(np.float32)[..., None] / 255
+    if dot not in COLORS or dot == 'cycle': raise ValueError(f"dot is {dot!r}, no colour of the palette{_nearest(dot, COLORS)}")
     d, w = x[..., 0, :, :, :], x[..., 1, :, :, :]
     return ((255*(1 - w) + _rgb('wall')*w)*(1 - d) + _rgb(dot)*d).round().astype(np.uint8)
 
@@ -99,12 +121,19 @@ def episode_frames(
 ) -> list:    # of uint8 [H,W,3]
     "An episode as pictures: the dot, where it has been, and the goal in its own colour."
     tint = lambda rgb, mask, name: (rgb*(1 - mask) + _rgb(name)*mask).round().astype(np.uint8)
-    as_mask = lambda x: np.asarray(x.cpu() if hasattr(x, 'cpu') else x)[..., 0, :, :, None].astype(np.float32)/255
+    as_mask = lambda x: _pixels('goal', x)[..., 0, :, :, None].astype(np.float32)/255
     been, out = np.zeros_like(as_mask(goal)), []
-    for f in frames:
+    for f in _pixels('frames', frames):
         rgb = tint(tint(frame_rgb(f), .25*been, 'dot'), as_mask(goal)*(1 - as_mask(f)), 'goal')
         out.append(rgb); been = np.maximum(been, as_mask(f))
     return out
+
+# %% ../nbs/7_tools/22_plotting.ipynb #db5d52ba
+def _coloured(f) -> np.ndarray:
+    "A picture uint8 [H,W,3]."
+    x = np.asarray(f)
+    if x.dtype != np.uint8 or x.ndim != 3 or x.shape[2] != 3 or not x.size: raise ValueError(f'frames holds {x.dtype} of shape {list(x.shape)}; give pictures uint8 [H,W,3]')
+    return x
 
 # %% ../nbs/7_tools/22_plotting.ipynb #f92317e5
 def _gif(frames, fps: float, scale: int) -> bytes:
@@ -122,6 +151,10 @@ def save_gif(
     scale=3,       # every pixel becomes scale × scale
 ) -> Path:
     "Write a looping GIF that rests a second on its last frame."
+    _measure('fps', fps, above=0, high=1000); _count('scale', scale, high=64)
+    if Path(path).suffix.lower() != '.gif': raise ValueError(f"path is '{path}'; give a name that ends in .gif")
+    frames = [_coloured(f) for f in frames]
+    if not frames: raise ValueError('frames is empty; give at least one picture')
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_bytes(_gif(frames, fps, scale))
     return Path(path)
@@ -135,6 +168,7 @@ def gif_output(path: str | Path):
 # %% ../nbs/7_tools/22_plotting.ipynb #1d749274
 def fig_rgb(fig: Figure) -> np.ndarray:
     "A figure as pixels [H,W,3], for a frame of a film; closes the figure."
+    _can('fig', fig, 'savefig')
     buf = io.BytesIO(); fig.savefig(buf, format='png'); plt.close(fig); buf.seek(0)
     return np.asarray(PILImage.open(buf).convert('RGB'))
 
@@ -146,6 +180,7 @@ def curves(
     xlabel='step', ylabel='', log=False,
 ):
     "Draw named curves on one pair of axes, each with a colour and a mark of its own, and a legend."
+    _can('ax', ax, 'plot'); _can('ys', ys, 'items')
     for (name, y), c, m in zip(ys.items(), COLORS['cycle']*9, 'os^Dv'*13):
         ax.plot(x, np.asarray(y, dtype=float), color=c, marker=m, markevery=.12, ms=4.5, label=name)
     if log: ax.set_yscale('log')
@@ -155,6 +190,7 @@ def curves(
 # %% ../nbs/7_tools/22_plotting.ipynb #cb8660c2
 def png(fig: Figure) -> bytes:
     "A figure as a PNG file; closes the figure."
+    _can('fig', fig, 'savefig')
     buf = io.BytesIO(); fig.savefig(buf, format='png', bbox_inches='tight'); plt.close(fig)
     return buf.getvalue()
 
@@ -166,6 +202,7 @@ def hand(
 ):
     "Controls in front of `draw`, for a live notebook; needs ipywidgets."
     import ipywidgets as w
+    _can('draw', draw, '__call__')
     view, shown = w.Image(format='png', layout=w.Layout(align_self='flex-start', max_width='100%', min_width='0')), {}
     def update(**values):
         if values == shown: return
@@ -189,6 +226,7 @@ def keys(
 ):
     "Buttons whose value is the string of letters pressed so far; ⌫ takes the last one back."
     import ipywidgets as w
+    if columns is not None: _count('columns', columns)
     from traitlets import Unicode
     class Keys(w.HBox, w.ValueWidget): value, description = Unicode(), Unicode()
     pad = Keys([w.Button(description=k, tooltip=(tips or {}).get(k, ''), layout=w.Layout(width='3em', margin='2px')) for k in [*labels, '⌫']], value=start)
@@ -204,7 +242,10 @@ def film(
     **values,        # name=[value of the first picture, of the second, ...]; what stays the same isn't a list
 ):
     "The static twin of a hand: a GIF of `draw` over lists of values, shown below the cell."
-    n = max(len(v) for v in values.values() if isinstance(v, list))
+    _can('draw', draw, '__call__')
+    many = {k: len(v) for k, v in values.items() if isinstance(v, list)}
+    if len({*many.values()}) != 1: raise ValueError(f'values have the lengths {many}; give at least one list, and all lists of one length')
+    n = max(many.values())
     each = [{k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(n)]
     with tempfile.TemporaryDirectory() as folder:
         gif_output(save_gif([fig_rgb(draw(**v)) for v in each], Path(folder)/'film.gif', fps=fps, scale=1))
@@ -217,6 +258,8 @@ def player(
 ):
     "A slider that can also run by itself."
     import ipywidgets as w
+    _count('low', low, -10**9); _count('high', high, low); _count('step', step); _measure('seconds', seconds, above=0)
+    if start is not None: _count('start', start, low, high)
     from traitlets import Int, Unicode, link
     class Player(w.HBox, w.ValueWidget): value, description = Int(), Unicode()
     start = low if start is None else start

@@ -8,6 +8,7 @@ __all__ = ['GRUCell', 'GRUPredictor']
 # %% ../nbs/2_model/04_predictor.ipynb #9ced72fe
 import torch, torch.nn as nn, torch.nn.functional as F
 from fastcore.basics import patch
+from .core import _count, _expect
 
 # %% ../nbs/2_model/04_predictor.ipynb #d9c23baa
 def _uniform(bound: float, *shape: int) -> nn.Parameter:
@@ -18,7 +19,7 @@ def _uniform(bound: float, *shape: int) -> nn.Parameter:
 class GRUCell(nn.Module):
     "A gated recurrent unit; names, shapes and initial values of its parameters are those of `torch.nn.GRUCell`."
     def __init__(self, input_size: int, hidden_size: int):  # I, here the action's size; D, here the embedding's
-        super().__init__()
+        super().__init__(); _count('input_size', input_size, high=2**16); _count('hidden_size', hidden_size, high=2**16)
         I, D, bound = input_size, hidden_size, hidden_size**-0.5
         self.weight_ih, self.weight_hh = _uniform(bound, 3*D, I), _uniform(bound, 3*D, D)
         self.bias_ih, self.bias_hh = _uniform(bound, 3*D), _uniform(bound, 3*D)
@@ -30,6 +31,7 @@ def gates(self: GRUCell,
     h: torch.Tensor,  # [...,D] state
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # r, u, n: each [...,D]
     "Both gates (@eq-gates) and the candidate (@eq-candidate)."
+    _expect('x [...,I], h [...,D]', x, h, like=self.bias_ih, I=self.weight_ih.shape[1], D=self.weight_hh.shape[1])
     x_r, x_u, x_n = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
     h_r, h_u, h_n = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, -1)
     r, u = torch.sigmoid(x_r + h_r), torch.sigmoid(x_u + h_u)
@@ -50,7 +52,8 @@ class GRUPredictor(nn.Module):
         num_layers: int = 1,  # cells on top of each other
     ):
         super().__init__()
-        if num_layers < 1: raise ValueError(f'num_layers={num_layers}, but a predictor needs at least 1')
+        _count('dim', dim, high=2**16); _count('action_dim', action_dim, high=2**16)
+        if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 1 <= num_layers <= 64: raise ValueError(f'num_layers={num_layers!r}, but a predictor needs at least 1, and at most 64')
         self.dim, self.action_dim = dim, action_dim
         self.cells = nn.ModuleList(GRUCell(dim if i else action_dim, dim) for i in range(num_layers))
 
@@ -61,6 +64,7 @@ def forward(self: GRUPredictor,
     a: torch.Tensor,  # [...,A] action
 ) -> torch.Tensor:    # [...,D] next embedding, before the LayerNorm that it shares with the encoder
     "Each cell reads the output below it (the first one the action) and starts from `z` (@eq-layers)."
+    _expect('z [...,D], a [...,A]', z, a, like=self.cells[0].bias_ih, D=self.dim, A=self.action_dim)
     x = a
     for cell in self.cells: x = cell(x, z)
     return x

@@ -7,6 +7,7 @@ __all__ = ['PositionProbe', 'probe_loss', 'embed', 'decode', 'probe_error', 'fit
 
 # %% ../nbs/4_training/11_probing.ipynb #7c5438d1
 import torch, torch.nn as nn, torch.nn.functional as F
+from .core import _can, _count, _expect, _generator, _measure
 from .jepa import JEPA
 
 # %% ../nbs/4_training/11_probing.ipynb #202605a7
@@ -16,10 +17,12 @@ class PositionProbe(nn.Module):
         dim: int = 512,     # D, width of the embedding
         hidden: int = 512,  # width of the hidden layer
     ):
-        super().__init__()
+        super().__init__(); _count('dim', dim, high=2**16); _count('hidden', hidden, high=2**16)
         self.net = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, 2))
 
-    def forward(self, z: torch.Tensor) -> torch.Tensor: return self.net(z)
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        _expect('z [...,D]', z, like=self.net[0].weight, D=self.net[0].in_features)
+        return self.net(z)
 
 # %% ../nbs/4_training/11_probing.ipynb #802bdbfe
 def probe_loss(
@@ -28,6 +31,7 @@ def probe_loss(
     position_normalised: torch.Tensor,  # [...,2] standardised true positions
 ) -> torch.Tensor:                      # scalar
     "Mean squared error of the probe on detached embeddings (@eq-probe-loss)."
+    _can('probe', probe, '__call__'); _expect('z [...,D], position_normalised [...,2]', z, position_normalised)
     return F.mse_loss(probe(z.detach()).float(), position_normalised.float())
 
 # %% ../nbs/4_training/11_probing.ipynb #3d4ea865
@@ -38,7 +42,7 @@ def embed(
     chunk: int = 32,    # clips encoded at a time
 ) -> torch.Tensor:      # [B,T,D]
     "Encode clips without gradients, a chunk at a time."
-    return torch.cat([jepa.encode(o) for o in obs.split(chunk)])
+    _can('jepa', jepa, 'encode'); _expect('obs [B,...] image', obs); _count('chunk', chunk); return torch.cat([jepa.encode(o) for o in obs.split(chunk)])
 
 # %% ../nbs/4_training/11_probing.ipynb #2a16c7a4
 @torch.no_grad()
@@ -48,6 +52,7 @@ def decode(
     z: torch.Tensor,   # [...,D] embeddings, true or imagined
 ) -> torch.Tensor:     # [...,2] (x, y) in pixels
     "Where the probe sees the dot."
+    _can('jepa.normalizer', getattr(jepa, 'normalizer', None), 'inverse_position'); _can('probe', probe, '__call__'); _expect('z [...,D]', z)
     return jepa.normalizer.inverse_position(probe(z).float())
 
 # %% ../nbs/4_training/11_probing.ipynb #eb325e70
@@ -58,6 +63,7 @@ def probe_error(
     position: torch.Tensor,  # [B,T,2] true positions in pixels
 ) -> float:                  # pixels
     "Mean distance between the decoded and the true dot (@eq-probe-error)."
+    _expect('obs [B,T,...] image, position [B,T,2]', obs, position)
     seen = decode(jepa, probe, embed(jepa, obs))
     return (seen - position.to(seen)).norm(dim=-1).mean().item()
 
@@ -70,6 +76,8 @@ def fit_probe(
     generator: torch.Generator | None = None,  # draws the batches
 ) -> nn.Module:                         # the probe
     "Train a probe on embeddings that are already there."
+    _can('probe', probe, 'parameters'); _expect('z [...,n,D], position_normalised [...,n,2]', z, position_normalised, finite=True)
+    _count('steps', steps, 0); _count('batch', batch); _measure('lr', lr, above=0); _generator(generator)
     z, p = z.detach().flatten(0, -2), position_normalised.flatten(0, -2).to(z)
     where = generator.device if generator is not None else z.device
     opt = torch.optim.AdamW(probe.parameters(), lr=lr)
@@ -84,7 +92,7 @@ def effective_rank(
     z: torch.Tensor,  # [...,D] embeddings
 ) -> float:           # between 1 and min(number of embeddings, D)
     "exp(entropy) of the normalised singular values (@eq-effective-rank)."
-    s = torch.linalg.svdvals(z.detach().float().flatten(0, -2))
+    _expect('z [...,n,D]', z, finite=True); s = torch.linalg.svdvals(z.detach().float().flatten(0, -2))
     p = s / s.sum().clamp_min(1e-12)
     return torch.special.entr(p).sum().exp().item()
 
@@ -95,6 +103,7 @@ def pca(
     k: int = 2,       # how many coordinates to keep
 ) -> torch.Tensor:    # [...,k], the widest direction first
     "Coordinates of the embeddings along the `k` directions in which they vary most (@eq-pca)."
+    _expect('z [...,n,D]', z, finite=True); _count('k', k, high=z.shape[-1])
     x = z.detach().float().flatten(0, -2)
     x = x - x.mean(0)
     v = torch.linalg.svd(x, full_matrices=False).Vh[:k]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 import torch
 from .checkpoints import Trained
-from .core import amp_dtype, autocast, rng
+from .core import _can, _count, _is, _measure, _whole, amp_dtype, autocast, rng
 from .jepa import JEPA, rollout_loss
 from .training import learning_rate
 from .trajectories import TrajectoryConfig, sample_clips
@@ -34,9 +34,10 @@ class Dreams:
     seed: int = 5
 
     def __post_init__(self):
+        for k in ('films', 'frames', 'steps', 'updates', 'batch'): _count(k, getattr(self, k))
         if not 1 <= self.steps < self.frames: raise ValueError(f'steps is {self.steps}; a film of {self.frames} frames has dreams of 1 to {self.frames - 1} steps')
-        for k in ('films', 'updates', 'batch'):
-            if getattr(self, k) < 1: raise ValueError(f'{k} is {getattr(self, k)}; it must be at least 1')
+        for k in ('lr', 'final_lr', 'clip'): _measure(k, getattr(self, k), above=0)
+        _whole(self.seed); _measure('warmup', self.warmup, 0, 1); _measure('kappa', self.kappa, 0, 1e6)
 
 # %% ../nbs/6_results/32_failures.ipynb #bd9af3b9
 @torch.no_grad()
@@ -47,6 +48,7 @@ def encoded_films(
     piece: int = 32,            # films made at once
 ) -> tuple:                     # embeddings [n,F,D] and actions [n,F,A]
     "Films of wanderers and of dots that walk straight on, in turns."
+    _can('jepa', jepa, 'encode', 'parameters'); _is('dreams', dreams, Dreams, 'Dreams()'); _count('piece', piece)
     dev = next(jepa.parameters()).device
     g, out, usual = rng(dreams.seed, dev), [], TrajectoryConfig().kappa
     for i in range(0, dreams.films, piece):
@@ -72,6 +74,8 @@ def refine(
     say: Callable | None = None,      # called with (updates done, loss) after each
 ) -> Trained:                         # a new model; its card tells how it was refined
     "Train the predictor alone on long dreams; encoder, probe and LayerNorm stay as they are."
+    _is('trained', trained, Trained, 'a Trained, such as load_pretrained()'); _is('dreams', dreams, Dreams, 'Dreams()')
+    _can('trained.jepa', trained.jepa, 'encode', 'predict', 'parameters')
     began, jepa = time.perf_counter(), copy.deepcopy(trained.jepa)
     if fixed_wall is None: fixed_wall = trained.card['config']['data']['fixed_wall']
     jepa.requires_grad_(False); jepa.predictor.requires_grad_(True)

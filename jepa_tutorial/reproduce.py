@@ -58,9 +58,9 @@ def load_tasks(
     n: int | None = None,   # the first n of them; default all
 ) -> Tasks:
     "A held-out task set."
-    if name not in HELD_OUT: raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
+    if not isinstance(name, str) or name not in HELD_OUT: raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
     d = _arrays(TASKS/f'{name}.npz')
-    if n is not None and not 1 <= n <= len(d['start']): raise ValueError(f"n={n}, but '{name}' has 1 to {len(d['start'])} tasks")
+    if n is not None and not (isinstance(n, int) and n is not True and 1 <= n <= len(d['start'])): raise ValueError(f"n={n!r}, but '{name}' has 1 to {len(d['start'])} tasks")
     return Tasks(Layout(d['wall_x'][:n], d['door_y'][:n]), d['start'][:n], d['goal'][:n])
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #6c7204d4

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
-from .core import CONFIGS, _about, _bytes, _json, _keys, _nearest, _read, _reading, _short, device as best_device, load_config
+from .core import CONFIGS, _about, _bytes, _is, _json, _keys, _nearest, _read, _reading, _short, device as best_device, load_config
 from .checkpoints import _whole
 from .tracking import Track, train_tracked
 from .training import Learner, _check, _same_settings, _write_atomic, read_metrics, train_step
@@ -61,6 +61,7 @@ def expand(
     source='the sweep',      # its name, for error messages
 ) -> list[Trial]:
     "All runs of a sweep, in the order of its file."
+    _is('spec', spec, dict, "a dict with 'grid' or 'runs'")
     grid, runs = spec.get('grid') or {}, spec.get('runs') or [[]]
     if not isinstance(grid, dict) or not isinstance(runs, list): raise ValueError(f"in {source}, grid must be a group of settings, and runs a list of lists")
     for k, v in grid.items():

@@ -126,6 +126,7 @@ TRACKERS = dict(wandb=Wandb, tensorboard=TensorBoard)
 # %% ../nbs/7_tools/28_tracking.ipynb #cc4b7ad3
 def track_to(names: str) -> tuple:   # 'wandb', 'tensorboard', or 'wandb,tensorboard'
     "The trackers that are meant, of which all are installed."
+    if not isinstance(names, str): raise ValueError(f"names is {names!r}; give words such as 'wandb,tensorboard'")
     found = tuple(n for n in names.replace(' ', '').split(',') if n)
     for n in found:
         if n not in TRACKERS: raise ValueError(f"no tracker '{n}'{_nearest(n, [*TRACKERS])}; there are {', '.join(TRACKERS)}")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
-from .core import Recorded, _bytes, _json, _keys, _reading, _settings, autocast, compiles, device as best_device, records, rng
+from .core import Recorded, _bytes, _can, _count, _device, _is, _json, _keys, _nearest, _measure, _reading, _settings, autocast, compiles, device as best_device, records, rng
 from .trajectories import Clip, TrajectoryConfig, sample_clips
 from .jepa import build_jepa
 from .losses.objective import Objective, Projector
@@ -30,6 +30,7 @@ def learning_rate(
     optim: DictConfig, # lr, final_lr, warmup (a share of S)
 ) -> float:
     "Linear warm-up, then half a cosine (@eq-schedule; Loshchilov & Hutter 2017)."
+    _count('step', step, 0); _count('total', total); _measure('optim.lr', getattr(optim, 'lr', None), above=0, high=1e30)
     warm = max(1, round(optim.warmup*total))
     if step < warm: return optim.lr*(step + 1)/warm
     return optim.final_lr + (optim.lr - optim.final_lr)*(1 + math.cos(math.pi*(step - warm)/max(1, total - warm)))/2
@@ -37,6 +38,7 @@ def learning_rate(
 # %% ../nbs/4_training/13_training.ipynb #a292e6b0
 def build_objective(cfg: DictConfig) -> Objective:
     "The objective that `cfg.loss` describes, for embeddings of `cfg.model.dim`."
+    _is('cfg', cfg, DictConfig, "settings, such as load_config('quick')")
     l, dim = OmegaConf.to_container(cfg.loss), cfg.model.dim
     widths = l.pop('projector')
     projector = Projector(dim, widths) if widths else None
@@ -45,14 +47,19 @@ def build_objective(cfg: DictConfig) -> Objective:
 # %% ../nbs/4_training/13_training.ipynb #212c229c
 def _check(cfg: DictConfig):
     "Refuse settings that could not be trained with."
+    _is('cfg', cfg, DictConfig, "settings, such as load_config('quick')")
     if lacking := [k for k in ('name', 'seed', 'data', 'model', 'loss', 'optim', 'eval', 'save_every') if k not in cfg]:
         raise ValueError(f"these settings have no '{lacking[0]}', so they are not of a run; take a preset such as quick")
     empty = [k for k in _keys(cfg) if OmegaConf.select(cfg, k) is None and k != 'loss.projector']
     if empty: raise ValueError(f'{empty[0]} is null; give it a value')
-    for k in ('optim.batch', 'optim.epoch_steps', 'optim.epochs', 'save_every'):
-        v = OmegaConf.select(cfg, k)
-        if type(v) is not int or v < 1: raise ValueError(f'{k} must be at least 1 and a whole number, got {v}')
-    if not cfg.optim.lr > 0: raise ValueError(f'optim.lr must be positive, got {cfg.optim.lr}')
+    whole = lambda v, least: isinstance(v, int) and not isinstance(v, bool) and least <= v < 10**9
+    for k, least in (('optim.batch', 1), ('optim.epoch_steps', 1), ('optim.epochs', 1), ('save_every', 1), ('eval.unroll_clips', 1), ('eval.unroll_every', 0), ('eval.plan_every', 0)):
+        if not whole(v := OmegaConf.select(cfg, k), least): raise ValueError(f'{k} must be at least {least} and a whole number, got {v}')
+    if not whole(cfg.seed, -10**9): raise ValueError(f'seed must be a whole number, got {cfg.seed}')
+    for k in ('lr', 'predictor_scale', 'clip'):
+        if not 0 < cfg.optim[k] <= 1e30: raise ValueError(f'optim.{k} must be positive, got {cfg.optim[k]}')
+    for k in ('final_lr', 'weight_decay', 'warmup'):
+        if not 0 <= cfg.optim[k] < (1.01 if k == 'warmup' else 1e30): raise ValueError(f'optim.{k} must be zero or positive' + ', and a share'*(k == 'warmup') + f', got {cfg.optim[k]}')
     if cfg.optim.batch*cfg.data.clip < 2: raise ValueError(f'optim.batch × data.clip must be at least 2 frames, got {cfg.optim.batch*cfg.data.clip}')
 
 # %% ../nbs/4_training/13_training.ipynb #6b42ff05
@@ -63,7 +70,7 @@ class Learner:
         device: torch.device | str | None = None, # default: the best device of this machine
     ):
         _check(cfg)
-        self.cfg, self.device = cfg, torch.device(device or best_device())
+        self.cfg, self.device = cfg, _device(device or best_device())
         self._build()
         self._build_optimizers()
         self.data, self.generator = TrajectoryConfig(**cfg.data), rng(cfg.seed, self.device)
@@ -345,6 +352,7 @@ def every(
     measure: Callable,  # learner -> dict of numbers
 ) -> Callable:
     "A callback that measures every so many steps, with the model in evaluation mode."
+    _count('steps', steps, 0); _can('measure', measure, '__call__')
     def callback(learner):
         if not steps or learner.step % steps: return {}
         for m in learner.modules.values(): m.eval()
@@ -395,6 +403,7 @@ def train(
     learner: Learner | None = None,           # another kind of learner
 ) -> Run:
     "Train until `cfg.optim.epochs` are done, saving as it goes; start it again to continue."
+    _count('log_every', log_every)
     learner, folder = learner or Learner(cfg, device), Path(out_dir)
     with _alone(folder):
         rows, clock = _prepare(learner, folder), time.perf_counter()
@@ -415,5 +424,8 @@ def history(
     key: str,    # 'prediction', 'probe', 'unroll_8', …
 ) -> tuple:      # steps, values
     "One curve out of a model's card."
+    if not isinstance(card, dict) or not card.get('history'): raise ValueError('card has no history; give the card of a model that `train` made')
+    known = dict.fromkeys(k for r in card['history'] for k in r)
+    if key not in known: raise ValueError(f"key '{key}' is no curve of this card{_nearest(key, known)}")
     rows = [r for r in card['history'] if key in r]
     return [r['step'] for r in rows], [r[key] for r in rows]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 import torch
-from .core import constant, device as best_device
-from .two_rooms import Layout, Rooms, door_middle, is_blocked, render, sample_free, sample_layouts
+from .core import _brief, _count, _device, _expect, _generator, _is, _measure, constant, device as best_device
+from .two_rooms import _check_draw, _check_layout, Layout, Rooms, door_middle, is_blocked, render, sample_free, sample_layouts
 
 # %% auto #0
 __all__ = ['EDGE', 'TrajectoryConfig', 'turning_map', 'sample_turns', 'truncated_normal', 'sample_actions', 'walk',
@@ -40,13 +40,12 @@ class TrajectoryConfig:
 def _check_config(c):
     "Refuse settings that make no trajectory."
     if c.data != 'published': raise ValueError(f"data is '{c.data}'; the one procedure is 'published', and the other settings vary it")
-    for k in ('crossing', 'door_centred', 'door_start'):
-        if not 0 <= getattr(c, k) <= 1: raise ValueError(f'{k} is {getattr(c, k)}; it is a share, choose from 0 to 1')
-    if c.steps < 1: raise ValueError(f'steps is {c.steps}; choose at least 1')
+    for k in ('crossing', 'door_centred', 'door_start'): _measure(k, getattr(c, k), 0, 1)
+    for k in ('steps', 'clip'): _count(k, getattr(c, k))
     if not 1 <= c.clip <= c.steps + 1: raise ValueError(f'clip is {c.clip}; a trajectory of {c.steps} steps has clips of 1 to {c.steps + 1} frames')
-    if not 0 <= c.kappa <= 1e6: raise ValueError(f'kappa is {c.kappa}; choose from 0 (any direction) to 1e6 (straight on)')
-    if not 0 <= c.step_min <= c.step_mean <= c.step_max: raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, {c.step_max}; they must not fall, nor be negative')
-    if not c.step_std >= 0: raise ValueError(f'step_std is {c.step_std}; choose 0 or more')
+    _measure('kappa', c.kappa, 0, 1e6)                      # from any direction to straight on
+    for k in ('step_min', 'step_mean', 'step_max', 'step_std'): _measure(k, getattr(c, k), 0, 1000)
+    if not 0 <= c.step_min <= c.step_mean <= c.step_max: raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, {c.step_max}; they must not fall')
 
 # %% ../nbs/1_world/02_trajectories.ipynb #5cd0ca08
 def _areas(kappa):
@@ -64,11 +63,12 @@ def turning_map(
     nodes: int = 4096,     # intervals of the table
 ) -> torch.Tensor:         # [nodes+1] angles, for normal numbers from -6 to 6
     "The increasing function that makes a normal number a von Mises angle (@eq-transport), as a table."
+    _measure('kappa', kappa, 0, 1e6); _count('nodes', nodes, 2, 2**20)
     angle, area = _areas(kappa)
     wanted = torch.special.ndtr(torch.linspace(-6, 0, nodes//2 + 1, dtype=torch.float64))*area[-1]
     i = torch.searchsorted(area, wanted).clamp(1, len(area) - 1)
     half = torch.lerp(angle[i - 1], angle[i], (wanted - area[i - 1])/(area[i] - area[i - 1]))
-    return torch.cat([half[:-1], torch.zeros(1), -half[:-1].flip(0)]).float().to(device)   # the other half is its mirror image
+    return torch.cat([half[:-1], torch.zeros(1), -half[:-1].flip(0)]).float().to(_device(device or 'cpu'))   # the other half is its mirror image
 
 # %% ../nbs/1_world/02_trajectories.ipynb #041cd3bc
 def _look_up(table, z):
@@ -78,14 +78,26 @@ def _look_up(table, z):
     below = place.long()
     return torch.lerp(table[below], table[below + 1], place - below)
 
+# %% ../nbs/1_world/02_trajectories.ipynb #b1e192ac
+def _drawn_on(generator, device) -> torch.device:
+    "Where numbers are drawn: where it was asked for, else where the generator is."
+    _generator(generator)
+    return _device(device) if device is not None else generator.device if generator is not None else torch.device('cpu')
+
+def _shape(shape) -> tuple:
+    "A shape, if it is a tuple of counts."
+    if not isinstance(shape, (tuple, list)): raise ValueError(f'shape is {shape!r}; give a tuple such as (8, 90)')
+    return tuple(_count('shape', n, 0) for n in shape)
+
 # %% ../nbs/1_world/02_trajectories.ipynb #033f3df3
 def sample_turns(
     shape, kappa: float = 5.,                                # of the result; concentration
     generator: torch.Generator | None = None, device=None,   # source of chance; where the result lives: the generator's device
 ) -> torch.Tensor:                                           # angles between -π and π
     "Von Mises angles around zero (@eq-mises), by @eq-transport."
-    z = torch.randn(shape, generator=generator, device=device)
-    return _look_up(turning_map(float(kappa), torch.device(device or 'cpu')), z)
+    device = _drawn_on(generator, device); _measure('kappa', kappa, 0, 1e6)
+    z = torch.randn(_shape(shape), generator=generator, device=device)
+    return _look_up(turning_map(float(kappa), device), z)
 
 # %% ../nbs/1_world/02_trajectories.ipynb #36166b43
 def truncated_normal(
@@ -93,9 +105,17 @@ def truncated_normal(
     generator: torch.Generator | None = None, device=None,    # source of chance; where the result lives: the generator's device
 ) -> torch.Tensor:
     "Normal numbers, cut off at both ends."
-    if std == 0: return torch.full(tuple(shape), float(mean), device=device)
+    device, shape = _drawn_on(generator, device), _shape(shape)
+    _measure('mean', mean, -1e6, 1e6); _measure('std', std, 0, 1e6); _measure('low', low, -1e6, 1e6); _measure('high', high, low, 1e6)
+    if std == 0: return torch.full(shape, min(max(float(mean), low), high), device=device)
     a, b = (math.erf((v - mean)/std/2**.5) for v in (low, high))
     return torch.rand(shape, generator=generator, device=device).mul_(b - a).add_(a).erfinv_().mul_(std*2**.5).add_(mean).clamp_(low, high)
+
+# %% ../nbs/1_world/02_trajectories.ipynb #e73a6eac
+def _steps(at, steps: int):
+    "Refuse numbers of steps that a walk doesn't have."
+    if at.dtype not in (torch.int32, torch.int64): raise ValueError(f'at is {_brief(at)}; give whole numbers, such as torch.tensor([0, 4])')
+    if at.device.type == 'cpu' and not 0 <= at.min() <= at.max() < steps: raise ValueError(f'at goes from {at.min()} to {at.max()}; a walk of {steps} steps has 0 to {steps - 1}')
 
 # %% ../nbs/1_world/02_trajectories.ipynb #0ae315c0
 def sample_actions(
@@ -107,6 +127,9 @@ def sample_actions(
     at: torch.Tensor | None = None,              # [n] the step that has this heading; default: the first
 ) -> torch.Tensor:                               # [n,steps,2]
     "Steps of a dot that turns a little before each."
+    device = _drawn_on(generator, device); _is('cfg', cfg, TrajectoryConfig); _count('n', n); _count('steps', steps)
+    if heading is not None: _expect('heading [n]', heading, n=n)
+    if at is not None: _expect('at [n] number', at, n=n); _steps(at, steps)
     if heading is None: heading = torch.rand(n, generator=generator, device=device)*(2*math.pi)
     turned = sample_turns((n, steps), cfg.kappa, generator, device).cumsum(1)
     turned -= turned[:, :1] if at is None else turned.gather(1, at[:, None])
@@ -122,6 +145,7 @@ def walk(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [n,S+1,2]
     "Carry out steps one after another; a blocked one leaves the dot where it is."
+    _expect('start [n,2] float32, action [n,S,2] float32', start, action, finite=True); _check_layout(layout, rooms, start.shape[:1], start.device)
     door, path = door_middle(layout, start), [start]
     for a in action.transpose(0, 1).contiguous():
         path.append(torch.where(is_blocked(path[-1], a, door, rooms)[:, None], path[-1], path[-1] + a))
@@ -136,6 +160,7 @@ def sample_door_points(
     generator: torch.Generator | None = None,  # source of chance
 ) -> tuple[torch.Tensor, torch.Tensor]:        # [n,2] points, [n] headings
     "A point in each doorway, and a direction that leads through it, from either side."
+    _check_layout(layout, rooms); _generator(generator)
     n, dev = len(layout.wall_x), layout.wall_x.device
     across, turn, back = torch.rand(3, n, generator=generator, device=dev)
     y = truncated_normal((n,), 0., 1.4, EDGE - rooms.door_space, rooms.door_space - EDGE, generator, dev)
@@ -149,6 +174,7 @@ def put_inside(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [n,2] on the floor
     "The nearest place in the room; out of the inner wall sideways."
+    _expect('position [...,2] float32', position, finite=True, empty=True); _check_layout(layout, rooms, position.shape[:-1], position.device)
     x, y = position.clamp(rooms.low + EDGE, rooms.high - EDGE).unbind(-1)
     solid = ((x - layout.wall_x).abs() <= rooms.half_wall) & ((y - layout.door_y).abs() >= rooms.door_space)
     side = torch.where(x < layout.wall_x, -1., 1.)*(rooms.half_wall + EDGE)
@@ -162,6 +188,7 @@ def sample_near_door(
     generator: torch.Generator | None = None,   # source of chance
 ) -> torch.Tensor:                              # [n,2]
     "Places on the floor in and around the doorways, uniform over their area."
+    _check_layout(layout, rooms); _generator(generator); _measure('reach', reach, above=0, high=rooms.img_size)
     u, v, w = torch.rand(3, len(layout.wall_x), generator=generator, device=layout.wall_x.device)
     top = (layout.door_y - rooms.door_space - reach).clamp_min(rooms.low + EDGE)
     bottom = (layout.door_y + rooms.door_space + reach).clamp_max(rooms.high - EDGE)
@@ -196,6 +223,8 @@ class _Plan(NamedTuple):
 # %% ../nbs/1_world/02_trajectories.ipynb #d7ec0baf
 def _plan(n, cfg, rooms, generator, device, layout=None, clips=True):
     "Starts and steps of `n` walks, and where a clip is cut out of each."
+    _is('cfg', cfg, TrajectoryConfig); _check_draw(n, rooms, generator, device)
+    if layout is not None: _check_layout(layout, rooms, (n,))
     if layout is None: layout = sample_layouts(n, rooms, cfg.fixed_wall, generator, device)
     layout = Layout(*(v.to(device).float() for v in layout))
     near, built, centred, when = _kinds(n, cfg, generator, device, clips)
@@ -210,7 +239,8 @@ def _plan(n, cfg, rooms, generator, device, layout=None, clips=True):
 # %% ../nbs/1_world/02_trajectories.ipynb #0acff36c
 def _places(generator, device):
     "Where chance is drawn, and where the result shall live."
-    device = torch.device(device) if device is not None else generator.device if generator is not None else best_device()
+    _generator(generator)
+    device = _device(device) if device is not None else generator.device if generator is not None else best_device()
     return generator.device if generator is not None else device, device
 
 def _to(layout, device): return Layout(*(v.to(device).long() for v in layout))
@@ -244,7 +274,7 @@ def crosses(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [n] bool
     "Is the dot seen in both rooms?"
-    x = position[..., 0] - layout.wall_x.to(position)[:, None]
+    _expect('position [n,T,2] float32', position, finite=True); _check_layout(layout, rooms, position.shape[:1]); x = position[..., 0] - layout.wall_x.to(position)[:, None]
     return (x < -rooms.half_wall).any(1) & (x > rooms.half_wall).any(1)
 
 # %% ../nbs/1_world/02_trajectories.ipynb #2df8b4f1

@@ -12,7 +12,7 @@ from fastcore.basics import patch
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
-from .core import rng
+from .core import _brief, _choice, _count, _device, _expect, _generator, _is, _measure, rng
 
 # %% auto #0
 __all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'ENV_ID', 'Rooms', 'Layout', 'sample_layouts', 'door_middle', 'is_blocked',
@@ -47,18 +47,26 @@ def half_wall(self:Rooms) -> int: return self.wall_width//2      # the wall's fa
 # %% ../nbs/1_world/01_two_rooms.ipynb #2116c1f4
 def _check_rooms(r):
     "Refuse rooms in which a wall or a door would have no place."
-    if r.wall_width < 1 or r.wall_width % 2 == 0: raise ValueError(f'wall_width is {r.wall_width}; choose an odd number, so that the wall has a middle column')
+    for name in ('img_size', 'border', 'wall_width', 'door_space', 'wall_padding', 'door_padding', 'wall_x', 'door_y'): _count(name, getattr(r, name), low=name == 'wall_width', high=4096)
+    _measure('dot_std', r.dot_std, above=0, high=r.img_size/8); _measure('max_norm', r.max_norm, above=0)
+    if r.wall_width % 2 == 0: raise ValueError(f'wall_width is {r.wall_width}; choose an odd number, so that the wall has a middle column')
     for name, least in (('wall_padding', r.border + r.half_wall + 1), ('door_padding', r.border + r.door_space)):
         if not least <= getattr(r, name) <= r.img_size//2:
             raise ValueError(f'{name} is {getattr(r, name)}; choose a number from {least} to {r.img_size//2}')
-    for name in ('dot_std', 'max_norm'):
-        if not getattr(r, name) > 0: raise ValueError(f'{name} is {getattr(r, name)}; choose a number above 0')
+    for name, pad in (('wall_x', r.border + r.half_wall), ('door_y', r.border + r.door_space)):
+        if not pad <= getattr(r, name) < r.img_size - pad: raise ValueError(f'{name} is {getattr(r, name)}; choose from {pad} to {r.img_size - pad - 1}')
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #b0d85a2e
 class Layout(NamedTuple):
     "Where the inner wall and its door are."
     wall_x: torch.Tensor  # [B] x of the wall's middle column
     door_y: torch.Tensor  # [B] y of the door's middle row
+
+# %% ../nbs/1_world/01_two_rooms.ipynb #0ad4ccfa
+def _check_draw(n, rooms, generator, device=None):
+    "Refuse what no function that draws could work with."
+    _count('n', n); _is('rooms', rooms, Rooms, 'Rooms()'); _generator(generator)
+    if device is not None: _device(device)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #b21f52ec
 def sample_layouts(
@@ -69,6 +77,7 @@ def sample_layouts(
     device=None,                              # where the result lives; default: where the generator is
 ) -> Layout:
     "Layouts drawn uniformly over all integer places of wall and door, or the fixed one `n` times."
+    _check_draw(n, rooms, generator, device)
     source = generator.device if generator is not None else device
     if fixed: return Layout(*(torch.full((n,), v, device=device or source) for v in (rooms.wall_x, rooms.door_y)))
     place = lambda pad: torch.randint(pad, rooms.img_size - pad, (n,), generator=generator, device=source).to(device or source)
@@ -98,6 +107,7 @@ def is_blocked(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [B] bool
     "Does the straight way from `position` to `position + action` touch a wall? (@eq-slab, @eq-blocked)"
+    _is('rooms', rooms, Rooms, 'Rooms()'); _expect('position [...,2] float32, action [...,2] float32', position, action, empty=True); _expect('door [...,2] float32', door, empty=True, like=position)
     k, target = _numbers(rooms, position.device, position.dtype), position + action
     outside = (target - k.middle).abs_().amax(-1) >= k.reach
     (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)     # both ends, seen from the door
@@ -126,6 +136,7 @@ def contact_point(
     rooms: Rooms = Rooms(),  # lengths
 ) -> tuple[torch.Tensor, torch.Tensor]:  # [B,2] the point, [B,2] unit vector away from the wall
     "Where a blocked way first meets a wall, and which direction leads away from it."
+    _is('rooms', rooms, Rooms, 'Rooms()'); _expect('position [...,2] float32, action [...,2] float32', position, action, finite=True, empty=True); _expect('door [...,2] float32', door, finite=True, empty=True, like=position)
     t, which = _meetings(position, action, door, rooms).min(-1)
     upright = which % 2 == 0                                       # a border left or right, or a face
     away = -action.sign()*torch.stack([upright, ~upright], -1)
@@ -160,17 +171,31 @@ def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', gene
 # %% ../nbs/1_world/01_two_rooms.ipynb #69e50cfe
 def _check_vectors(name, v, like=None):
     "Refuse what is not a finite float tensor of (x, y) pairs."
-    if not torch.is_tensor(v) or not v.is_floating_point():
-        raise ValueError(f'{name} is {getattr(v, "dtype", type(v).__name__)}; give a float tensor, for example torch.tensor([[20., 30.]])')
+    if not torch.is_tensor(v) or v.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f'{name} is {_brief(v) if not torch.is_tensor(v) else v.dtype}; give a float32 tensor, for example torch.tensor([[20., 30.]])')
     if v.ndim < 1 or v.shape[-1] != 2: raise ValueError(f'{name} has shape {tuple(v.shape)}; its last dimension must be 2, for (x, y)')
     if like is not None and v.shape != like.shape: raise ValueError(f'{name} has shape {tuple(v.shape)}, position has {tuple(like.shape)}; make them equal')
+    if v.device.type == 'meta' or like is not None and v.device != like.device: raise ValueError(f'{name} is on {v.device}; bring it to where the rest is with .to()')
     if not v.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #77ff2d9a
-def _check_layout(layout, shape):
-    "Refuse a layout that does not have one room, or one for each of `shape`."
+def _check_layout(layout, rooms, shape=None, device=None):
+    "Refuse what isn't a layout of these rooms, with one room for all or one for each of `shape`."
+    _is('rooms', rooms, Rooms, 'Rooms()'); _is('layout', layout, Layout, 'a Layout, such as sample_layouts(n)')
+    _expect('layout.wall_x [...] number, layout.door_y [...] number', *layout, empty=True)
+    if device is not None and layout.wall_x.device != device: raise ValueError(f'layout is on {layout.wall_x.device}, what it meets on {device}; bring one to the other with .to()')
     for name, v in zip(layout._fields, layout):
-        if v.shape != shape and v.numel() != 1: raise ValueError(f'layout.{name} has shape {tuple(v.shape)}; give one room, or {tuple(shape)} like the positions')
+        if shape is not None and v.shape != shape and v.numel() != 1: raise ValueError(f'layout.{name} has shape {tuple(v.shape)}; give one room, or {tuple(shape)} like the positions')
+        if v.device.type == 'cpu' and v.numel() and not torch.compiler.is_compiling(): _on_grid(name, v, rooms)
+
+# %% ../nbs/1_world/01_two_rooms.ipynb #10b160c5
+def _on_grid(name, v, rooms):
+    "Refuse walls that stick into the border, doors that open into it, and half pixels."
+    pad = rooms.border + (rooms.half_wall if name == 'wall_x' else rooms.door_space)
+    low, high = (x.item() for x in v.aminmax())
+    if low >= pad and high < rooms.img_size - pad and not (v.is_floating_point() and (v % 1).any()): return
+    bad = next(x for x in v.flatten().tolist() if not (pad <= x < rooms.img_size - pad and x % 1 == 0))
+    raise ValueError(f'layout: {name} is {bad}; choose a whole number from {pad} to {rooms.img_size - pad - 1}')
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #d47a3abb
 def move(
@@ -183,8 +208,7 @@ def move(
 ) -> torch.Tensor:                            # [B,2] where the dots are afterwards
     "One step of the world; a `ValueError` for anything that is not a position or an action."
     _check_vectors('position', position); _check_vectors('action', action, like=position)
-    _check_layout(layout, position.shape[:-1])
-    if contact not in ('stop', 'bounce'): raise ValueError(f"contact is {contact!r}; choose 'stop' or 'bounce'")
+    _check_layout(layout, rooms, position.shape[:-1], position.device); _choice('contact', contact, 'stop', 'bounce'); _generator(generator)
     return move_unchecked(position, action, layout, rooms, contact, generator)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #7997e2c6
@@ -201,6 +225,7 @@ def sample_free(
     generator: torch.Generator | None = None, # source of chance
 ) -> torch.Tensor:                            # [B,2]
     "Places uniform over the floor: both rooms and the doorway."
+    _check_layout(layout, rooms); _generator(generator); _measure('margin', margin, 0, rooms.door_space)
     low, high, reach, opening = rooms.low + margin, rooms.high - margin, rooms.half_wall + margin, rooms.door_space - margin
     left, right = layout.wall_x - reach - low, high - layout.wall_x - reach          # widths of the two rooms
     u, v, w = _rand(3, layout, generator)
@@ -208,6 +233,11 @@ def sample_free(
     x, y = torch.where(area < left*(high - low), low + v*left, high - v*right), low + w*(high - low)
     door = area > (left + right)*(high - low)
     return torch.stack([torch.where(door, layout.wall_x + (2*v - 1)*reach, x), torch.where(door, layout.door_y + (2*w - 1)*opening, y)], -1)
+
+# %% ../nbs/1_world/01_two_rooms.ipynb #7ba9883b
+def _check_margin(layout, margin, low, high, reach):
+    "Refuse a margin that leaves no floor in the narrower room."
+    if (layout.wall_x - reach <= low).any() or (layout.wall_x + reach >= high).any(): raise ValueError(f'margin is {margin:g}, and leaves no floor beside a wall at {layout.wall_x.min().item():g} to {layout.wall_x.max().item():g}; choose a smaller margin, or another layout')
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #4fee2c3c
 def sample_start_goal(
@@ -217,8 +247,10 @@ def sample_start_goal(
     margin: float | None = None,               # distance to every wall; default: twice the dot's width
 ) -> tuple[torch.Tensor, torch.Tensor]:        # start [B,2], goal [B,2]
     "A start in one room, chosen by a coin, and a goal in the other."
-    m = 2*rooms.dot_std if margin is None else margin
+    _check_layout(layout, rooms); _generator(generator)
+    m = 2*rooms.dot_std if margin is None else _measure('margin', margin, 0, rooms.img_size/2)
     low, high, reach = rooms.low + m, rooms.high - m, rooms.half_wall + m
+    if layout.wall_x.device.type == 'cpu': _check_margin(layout, m, low, high, reach)
     u, v, w, y0, y1 = _rand(5, layout, generator)
     left = torch.stack([low + u*(layout.wall_x - reach - low), low + y0*(high - low)], -1)
     right = torch.stack([high - v*(high - layout.wall_x - reach), low + y1*(high - low)], -1)
@@ -231,6 +263,7 @@ def draw_walls(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # uint8 [...,H,W]
     "Border, wall and door as a picture: 255 where there is wall."
+    _check_layout(layout, rooms)
     i = torch.arange(rooms.img_size, device=layout.wall_x.device)
     edge = (i == rooms.low) | (i == rooms.high)
     column = (i - layout.wall_x[..., None]).abs() <= rooms.half_wall       # [...,W]
@@ -245,6 +278,7 @@ def paint_dots(
     rooms: Rooms = Rooms(),  # lengths
 ):
     "Draw one dot on each canvas (@eq-dot), touching only the pixels it can reach."
+    _is('rooms', rooms, Rooms, 'Rooms()'); _expect('canvas [M,P] uint8, position [M,2] float32', canvas, position, finite=True, empty=True, P=rooms.img_size**2)
     reach = int(rooms.dot_std*(2*np.log(255))**.5 + .5)
     around = torch.arange(-reach, reach + 1, device=canvas.device)
     pixel = position.round().long().clamp_(reach, rooms.img_size - 1 - reach)[..., None] + around   # [M,2,9]
@@ -262,8 +296,12 @@ def render(
     walls: torch.Tensor | None = None,   # the layout's draw_walls, if you have it already
 ) -> torch.Tensor:                       # uint8 [...,2,H,W]: the dot, the walls
     "Pictures of rooms with their dots."
+    _expect('position [...,2] float32', position, finite=True, empty=True); _check_layout(layout, rooms)
+    if layout.wall_x.numel() != 1 and position.shape[:-1][:layout.wall_x.ndim] != layout.wall_x.shape:
+        raise ValueError(f'layout has shape {list(layout.wall_x.shape)}, position {list(position.shape)}; give one room, or one for each of the first dimensions of position')
     shape, side = position.shape[:-1], rooms.img_size
     if walls is None: walls = draw_walls(layout, rooms)
+    _expect('walls [...,H,W] uint8', walls, empty=True, like=position, H=side, W=side)
     frames = torch.empty(*shape, 2, side, side, dtype=torch.uint8, device=position.device)
     canvas = frames.view(-1, 2, side*side)[:, 0].zero_()
     paint_dots(canvas, position.reshape(-1, 2), rooms)
@@ -280,6 +318,7 @@ def limit_norm(
     max_norm: float,       # pixels
 ) -> torch.Tensor:         # [...,2]
     "Shorten actions that are longer than `max_norm`; their direction stays."
+    _expect('action [...,2] float32', action, empty=True); _measure('max_norm', max_norm, above=0)
     return action*(max_norm / action.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #e4e871ea
@@ -294,7 +333,8 @@ def _picture(obs, goal):
 # %% ../nbs/1_world/01_two_rooms.ipynb #91222b7a
 def _xy(name, value, n):
     "`value` as finite float32 [n,2]."
-    v = torch.as_tensor(np.asarray(value)).float()
+    try: v = torch.as_tensor(np.asarray(value)).float()
+    except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {_brief(value)}; give (x, y), for example (20, 30)') from None
     if v.shape not in ((2,), (n, 2)): raise ValueError(f'{name} has shape {tuple(v.shape)}; give (x, y)' + (f', or {n} of them' if n > 1 else ''))
     v = v.expand(n, 2).clone(); _check_vectors(name, v)
     return v
@@ -303,10 +343,8 @@ def _xy(name, value, n):
 def _given_layout(layout, n, rooms):
     "A layout named by the user, checked."
     try: layout = Layout(*(torch.as_tensor(v).reshape(-1).expand(n).clone() for v in layout))
-    except (TypeError, ValueError, RuntimeError): raise ValueError(f'layout is {layout!r}; give (wall_x, door_y), for example (32, 18)') from None
-    for name, v, pad in (('wall_x', layout.wall_x, rooms.border + rooms.half_wall), ('door_y', layout.door_y, rooms.border + rooms.door_space)):
-        bad = (v < pad) | (v >= rooms.img_size - pad)
-        if bad.any(): raise ValueError(f'layout: {name} is {v[bad][0].item()}; choose from {pad} to {rooms.img_size - pad - 1}')
+    except (TypeError, ValueError, RuntimeError): raise ValueError(f'layout is {_brief(layout)}; give (wall_x, door_y), for example (32, 18)') from None
+    _check_layout(layout, rooms)
     return layout
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #32e8caac
@@ -319,12 +357,27 @@ def _place(name, value, layout, rooms):
 # %% ../nbs/1_world/01_two_rooms.ipynb #7cc990c8
 def _task(options, n, rooms, fixed, generator):
     "Layout, start and goal of `n` new episodes: drawn, unless `options` names them."
+    if options is not None: _is('options', options, dict, "a dict of layout, start and goal")
     options = {k: v for k, v in (options or {}).items() if v is not None}
-    if unknown := set(options) - {'layout', 'start', 'goal'}: raise ValueError(f"unknown reset option '{min(unknown)}'; known: layout, start, goal")
+    if unknown := set(options) - {'layout', 'start', 'goal'}: raise ValueError(f"unknown reset option '{min(map(str, unknown))}'; known: layout, start, goal")
     layout = sample_layouts(n, rooms, fixed, generator)
     if 'layout' in options: layout = _given_layout(options['layout'], n, rooms)
     drawn = zip(('start', 'goal'), sample_start_goal(layout, rooms, generator))
     return layout, *(_place(k, _xy(k, options[k], n) if k in options else v, layout, rooms) for k, v in drawn)
+
+# %% ../nbs/1_world/01_two_rooms.ipynb #c4ff7292
+def _check_env(env):
+    "Refuse rules that no episode could follow."
+    _is('rooms', env.rooms, Rooms, 'Rooms()'); _choice('contact', env.contact, 'stop', 'bounce'); _count('max_steps', env.max_steps)
+
+# %% ../nbs/1_world/01_two_rooms.ipynb #b5684f17
+def _wish(actions, n, max_norm) -> torch.Tensor:   # float32 [n,2]
+    "Actions as they were given, shortened to `max_norm`; in double precision, for the sake of very long ones."
+    try: a = torch.as_tensor(actions if torch.is_tensor(actions) and actions.device.type != 'cpu' else np.asarray(actions))
+    except (TypeError, ValueError, RuntimeError): raise ValueError(f'action is {_brief(actions)}; give (x, y), for example (1, 0)') from None
+    if a.is_complex() or a.numel() != 2*n or a.shape[-1] != 2: raise ValueError(f'action is {_brief(a)}; give (x, y)' + f' for each of {n} rooms'*(n > 1))
+    _check_vectors('action', a := a.double() if a.device.type == 'cpu' else a.float())
+    return limit_norm(a, max_norm).float().view(n, 2)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #eadc384d
 class TwoRoomsEnv(gymnasium.Env):
@@ -338,6 +391,8 @@ class TwoRoomsEnv(gymnasium.Env):
     ):
         self.rooms, self.fixed, self.contact, self.max_steps = rooms, fixed, contact, max_steps
         self.terminate_on_success, self.render_mode = terminate_on_success, render_mode
+        _check_env(self)
+        if render_mode is not None: _choice('render_mode', render_mode, 'rgb_array')
         self.observation_space, self.action_space = _spaces(rooms)
 
     def render(self):
@@ -367,8 +422,8 @@ def reset(self:TwoRoomsEnv, *, seed=None, options=None):
 # %% ../nbs/1_world/01_two_rooms.ipynb #d7b4db42
 @patch
 def step(self:TwoRoomsEnv, action):
-    "Move once."
-    a = limit_norm(torch.as_tensor(np.asarray(action)).float().reshape(1, -1), self.rooms.max_norm)
+    "Move once; an action longer than `max_norm` is shortened to it."
+    a = _wish(action, 1, self.rooms.max_norm)
     self.position = move(self.position, a, self.layout, self.rooms, self.contact, self.generator)
     self.steps += 1
     obs, info = self._observe()
@@ -387,7 +442,8 @@ class TwoRoomsVectorEnv(gymnasium.vector.VectorEnv):
         device='cpu', tensors: bool = False,                             # where the rooms live; return tensors there?
     ):
         self.num_envs, self.rooms, self.fixed, self.contact, self.max_steps = num_envs, rooms, fixed, contact, max_steps
-        self.terminate_on_success, self.device, self.tensors = terminate_on_success, torch.device(device), tensors
+        self.terminate_on_success, self.device, self.tensors = terminate_on_success, _device(device), tensors
+        _check_env(self); _count('num_envs', num_envs)
         self.single_observation_space, self.single_action_space = _spaces(rooms)
         self.observation_space, self.action_space = (batch_space(s, num_envs) for s in _spaces(rooms))
 
@@ -431,8 +487,8 @@ def _restart(self:TwoRoomsVectorEnv, fresh):
 # %% ../nbs/1_world/01_two_rooms.ipynb #c97df29f
 @patch
 def step(self:TwoRoomsVectorEnv, actions):
-    "Move once in every room."
-    a = limit_norm(torch.as_tensor(actions, dtype=torch.float32, device=self.device), self.rooms.max_norm)
+    "Move once in every room; actions longer than `max_norm` are shortened to it."
+    a = _wish(actions, self.num_envs, self.rooms.max_norm).to(self.device)
     fresh, self.steps = self.done, self.steps + 1
     self.position = move(self.position, a, self.layout, self.rooms, self.contact, self.generator)
     if fresh.any(): self._restart(fresh)

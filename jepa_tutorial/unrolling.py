@@ -8,10 +8,11 @@ __all__ = ['dream', 'noise_like', 'Unroll', 'unroll_eval', 'unroll_frames', 'cro
 # %% ../nbs/4_training/14_unrolling.ipynb #1f88c97b
 import numpy as np, torch, torch.nn as nn
 from typing import NamedTuple
+from .core import _can, _count, _expect, _generator, _is, _measure
 from .jepa import JEPA
 from .probing import decode, embed
 from .trajectories import Clip
-from .two_rooms import Layout, Rooms, render
+from .two_rooms import _check_layout, Layout, Rooms, render
 
 # %% ../nbs/4_training/14_unrolling.ipynb #5fc5d252
 @torch.no_grad()
@@ -21,7 +22,7 @@ def dream(
     actions: torch.Tensor,  # [B,T,A]
 ) -> torch.Tensor:          # [B,T+1,D], the first frame included
     "The model's own rollout, with the embedding it starts from in front (@eq-dream)."
-    return torch.cat([z0[:, None], jepa.unroll(z0, actions)], 1)
+    _can('jepa', jepa, 'unroll'); _expect('z0 [B,D], actions [B,T,A]', z0, actions); return torch.cat([z0[:, None], jepa.unroll(z0, actions)], 1)
 
 # %% ../nbs/4_training/14_unrolling.ipynb #ac72d4cc
 def noise_like(
@@ -30,7 +31,7 @@ def noise_like(
     sigma: float = 1.,                         # standard deviation, in pixels
 ) -> torch.Tensor:                             # [B,T,A]
     "Random actions in the place of `actions`."
-    where = generator.device if generator is not None else actions.device
+    _expect('actions [...]', actions); _generator(generator); _measure('sigma', sigma, 0); where = generator.device if generator is not None else actions.device
     return sigma*torch.randn(actions.shape, generator=generator, device=where).to(actions)
 
 # %% ../nbs/4_training/14_unrolling.ipynb #824d3583
@@ -52,8 +53,12 @@ def unroll_eval(
     sigma: float = 1.,                         # their standard deviation, in pixels
 ) -> Unroll:
     "True positions, decoded frames, and the decoded rollouts under true and under random actions (@eq-unroll-error)."
+    _can('jepa', jepa, 'encode', 'unroll'); _can('probe', probe, '__call__'); _is('clips', clips, Clip, 'a Clip, such as sample_clips(8)')
+    _expect('clips.obs [B,T,...] image, clips.action [B,S,A]', clips.obs, clips.action)
     T = clips.obs.shape[1] - 1
     if T < 1: raise ValueError(f"clips has {T + 1} frame per clip, unrolling needs at least 2: sample them with TrajectoryConfig(clip=91)")
+    if clips.action.shape[1] < T: raise ValueError(f'clips.action has shape {list(clips.action.shape)}, but {T + 1} frames need {T} actions')
+    _expect('clips.position [B,T,2]', clips.position, B=len(clips.obs), T=T + 1); _generator(generator)
     z = embed(jepa, clips.obs, chunk=8)
     actions, position = clips.action[:, :T].to(z), clips.position.to(z)
     gt_act, rand_act = (decode(jepa, probe, dream(jepa, z[:, 0], a)) for a in (actions, noise_like(actions, generator, sigma)))
@@ -82,6 +87,7 @@ def unroll_frames(
     scale: int = 2,   # every pixel becomes scale × scale
 ) -> list:            # T+1 pictures, uint8 [H,W,3]
     "A film of four columns, drawn by the simulator: GT, Dec GT, GT Act, Rand Act."
+    _is('unroll', unroll, Unroll); [_expect(f'unroll.{k} [B,T,2] float32', getattr(unroll, k)) for k in unroll._fields[:4]]; _count('clips', clips); _count('scale', scale, high=64)
     from jepa_tutorial.plotting import frame_rgb
     layout = Layout(*(v[:clips].cpu() for v in unroll.layout))
     films = [frame_rgb(render(p[:clips].cpu(), layout, rooms), c)                  # each [clips,T+1,H,W,3]
@@ -94,6 +100,6 @@ def crossing_step(
     layout: Layout,
 ) -> torch.Tensor:           # [B] first step in the other room; T+1 where there is none
     "When each trajectory first passes its wall."
-    right = position[..., 0] > layout.wall_x.to(position)[..., None]
+    _expect('position [B,T,2]', position, finite=True); _check_layout(layout, Rooms(), position.shape[:1]); right = position[..., 0] > layout.wall_x.to(position)[..., None]
     crossed = right != right[:, :1]
     return torch.where(crossed.any(1), crossed.int().argmax(1), position.shape[1])

@@ -13,7 +13,7 @@ heavy = 'matplotlib pandas gymnasium ipywidgets wandb tensorboard submitit'.spli
 # module: what it imports itself. What those import comes with it.
 losses = 'variance_covariance time_similarity inverse_dynamics collapse'.split()
 may_import = {
-    'core': '', 'plotting': 'core', 'site': 'core', 'losses': '', 'planning': '',
+    'core': '', 'plotting': 'core', 'site': 'core', 'losses': 'core', 'planning': '',
     'two_rooms': 'core', 'trajectories': 'two_rooms',
     'encoder': 'core', 'predictor': 'core', 'jepa': 'encoder predictor',
     **{f'losses.{name}': 'losses jepa' for name in losses},

@@ -6,6 +6,7 @@
 from __future__ import annotations
 from importlib import import_module
 import torch
+from ..core import _expect
 
 # %% auto #0
 __all__ = ['embedding_std', 'variance_loss', 'covariance_loss', 'time_similarity_loss', 'InverseDynamics',
@@ -16,6 +17,7 @@ def embedding_std(
     z: torch.Tensor,  # [...,D] embeddings, at least 2 of them
 ) -> torch.Tensor:    # [D]
     "Standard deviation of each dimension over all the given embeddings."
+    _expect('z [...,n,D]', z)
     x = z.flatten(0, -2)
     if x.shape[0] < 2: raise ValueError(f'z of shape {tuple(z.shape)} holds {x.shape[0]} embedding; a spread needs at least 2')
     return x.std(0)

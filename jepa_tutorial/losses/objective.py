@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from fastcore.basics import patch
 from torch import nn
+from ..core import _can, _count, _expect, _measure
 from ..jepa import JEPA, rollout_loss
 from .variance_covariance import variance_loss, covariance_loss
 from .time_similarity import time_similarity_loss
@@ -23,8 +24,9 @@ class Projector(nn.Module):
         widths=(512, 512),  # widths of the layers; the last one is the output's
     ):
         super().__init__()
-        sizes = [dim, *widths]
-        if len(sizes) < 2 or min(sizes) < 1: raise ValueError(f'widths must be positive and at least one, got {list(widths)}; for no projector leave it out')
+        if not isinstance(widths, (tuple, list)) and not hasattr(widths, '_content'): raise ValueError(f'widths is {widths!r}; give a list of numbers, such as [512, 512]')
+        sizes = [_count('dim', dim, high=2**16), *widths]
+        if len(sizes) < 2 or not all(isinstance(s, int) and 0 < s <= 2**16 for s in sizes): raise ValueError(f'widths must be positive and at least one, got {list(widths)}; for no projector leave it out')
         self.dim = sizes[-1]
         hidden = [m for a, b in zip(sizes[:-2], sizes[1:-1]) for m in (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU())]
         self.net = nn.Sequential(*hidden, nn.Linear(*sizes[-2:], bias=False))
@@ -34,20 +36,22 @@ class Projector(nn.Module):
 def forward(self:Projector,
     z: torch.Tensor,  # [...,D]
 ) -> torch.Tensor:    # [...,D'] with D' the last of `widths`
+    _expect('z [...,n,D]', z, like=self.net[0].weight, D=self.net[0].in_features)
     return self.net(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
 
 # %% ../../nbs/3_losses/10_objective.ipynb #067fe4f1
 def _check_weights(weights: dict):
     "Refuse weights that would reward what they should punish."
     for name, w in weights.items():
-        if not 0 <= w < float('inf'): raise ValueError(f'the weight of {name} must be zero or a positive number, got {w}')
+        if isinstance(w, bool) or not isinstance(w, (int, float)) or not 0 <= w <= 1e18: raise ValueError(f'the weight of {name} must be zero or a positive number, got {w!r}')
 
 # %% ../../nbs/3_losses/10_objective.ipynb #a28fb537
 def _check_settings(o: Objective):
     "Refuse settings that would fail, or silently do nothing, later."
-    if o.pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {o.pool!r}")
-    if o.start not in ('first', 'every'): raise ValueError(f"start must be 'first' or 'every', got {o.start!r}")
-    if o.rollout < 1: raise ValueError(f'rollout must be at least 1 step, got {o.rollout}')
+    if not isinstance(o.pool, str) or o.pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {o.pool!r}")
+    if not isinstance(o.start, str) or o.start not in ('first', 'every'): raise ValueError(f"start must be 'first' or 'every', got {o.start!r}")
+    if isinstance(o.rollout, bool) or not isinstance(o.rollout, int) or o.rollout < 1: raise ValueError(f'rollout must be at least 1 step, got {o.rollout!r}')
+    _measure('gamma', o.gamma, 0)
     if (o.project_time or o.project_idm) and o.projector is None:
         raise ValueError('project_time and project_idm need a projector; give one, such as Projector(512, [512, 512])')
 
@@ -110,7 +114,7 @@ def terms(self:Objective,
     z: torch.Tensor, actions: torch.Tensor,  # [B,T,D] embeddings of the frames; [B,T,A]
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:   # weighted sum; unweighted parts, detached
     "The objective on frames that are already encoded."
-    losses = self.losses(model, z, actions)
+    _expect('z [B,T,D], actions [B,T,A]', z, actions); losses = self.losses(model, z, actions)
     return sum(self.weights[name]*loss for name, loss in losses.items()), {name: loss.detach() for name, loss in losses.items()}
 
 # %% ../../nbs/3_losses/10_objective.ipynb #56278a07
@@ -120,4 +124,5 @@ def forward(self:Objective,
     obs: torch.Tensor,      # [B,T,C,H,W] frames
     actions: torch.Tensor,  # [B,T,A] action t leads from frame t to t+1
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:   # weighted sum; unweighted parts, detached
+    _can('model', model, 'encode', 'predict'); _expect('obs [B,T,C,H,W] image, actions [B,T,A]', obs, actions)
     return self.terms(model, model.encode(obs), actions)

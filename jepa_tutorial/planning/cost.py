@@ -5,6 +5,7 @@
 # %% ../../nbs/5_planning/15_cost.ipynb #43ce9462
 from __future__ import annotations
 import torch
+from ..core import _can, _expect, _same_home
 
 # %% auto #0
 __all__ = ['goal_distance', 'goal_cost']
@@ -16,7 +17,8 @@ def goal_distance(
     distance: str = 'squared',  # 'squared': mean over D of the squared difference; 'plain': Euclidean length
 ) -> torch.Tensor:              # [...]
     "How far embeddings are from the goal's (@eq-distance)."
-    if distance not in ('squared', 'plain'): raise ValueError(f"distance='{distance}' must be 'squared' or 'plain'")
+    _expect('z [...]', z); _expect('z_goal [...,D]', z_goal, like=z, D=z.shape[-1] if z.ndim else 1)
+    if not isinstance(distance, str) or distance not in ('squared', 'plain'): raise ValueError(f"distance={distance!r} must be 'squared' or 'plain'")
     return (z - z_goal).square().mean(-1) if distance == 'squared' else torch.linalg.vector_norm(z - z_goal, dim=-1)
 
 # %% ../../nbs/5_planning/15_cost.ipynb #61a8779f
@@ -29,6 +31,7 @@ def goal_cost(
     distance: str = 'squared',  # see `goal_distance`
 ) -> torch.Tensor:              # [E,N]
     "The cost of plans: imagine each (@eq-imagine), and add up how far from the goal it is (@eq-cost)."
+    _can('jepa', jepa, 'predict')
     _check_plans(z0, z_goal, actions, reduce)
     E, N, T, A = actions.shape
     z, total = z0.repeat_interleave(N, 0), 0                     # [E·N,D]: every plan starts from its episode's embedding
@@ -40,8 +43,11 @@ def goal_cost(
 # %% ../../nbs/5_planning/15_cost.ipynb #6b6ce6ba
 def _check_plans(z0, z_goal, actions, reduce):
     "Refuse shapes that don't fit together, in one clear line."
-    if reduce not in ('sum', 'last'): raise ValueError(f"reduce='{reduce}' must be 'sum' or 'last'")
+    for name, x in dict(z0=z0, z_goal=z_goal, actions=actions).items(): _expect(f'{name} [...]', x, like=z0 if name == 'z_goal' else None)
+    _same_home('actions', actions, z0, False)
+    if not isinstance(reduce, str) or reduce not in ('sum', 'last'): raise ValueError(f"reduce={reduce!r} must be 'sum' or 'last'")
     if actions.ndim != 4 or not actions.shape[2]: raise ValueError(f'actions has shape {list(actions.shape)}, but must be [E,N,T,A] with T at least 1')
     for name, z in (('z0', z0), ('z_goal', z_goal)):
         if z.ndim != 2 or len(z) != len(actions):
             raise ValueError(f'{name} has shape {list(z.shape)}, but must be [{len(actions)},D]: one embedding for each of the {len(actions)} episodes in actions')
+    if z0.shape != z_goal.shape: raise ValueError(f'z0 has shape {list(z0.shape)}, z_goal {list(z_goal.shape)}; both must be of one model')

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 import numpy as np, torch
 from fastcore.basics import patch
+from ..core import _can, _count, _expect, _generator, _is, _measure
 from ..jepa import JEPA
 from .cem import CEM, Plan, limit_norm
 from .fast import Cost, make_cost
-from ..two_rooms import GOAL_RADIUS, MAX_STEPS, Layout, Rooms, move_unchecked, render
+from ..two_rooms import _check_layout, _place, GOAL_RADIUS, MAX_STEPS, Layout, Rooms, move_unchecked, render
 
 # %% auto #0
 __all__ = ['Tasks', 'sample_tasks', 'Episodes', 'run_policy', 'random_actions', 'straight_line', 'oracle', 'Agent',
@@ -25,6 +26,12 @@ class Tasks(NamedTuple):
     start: torch.Tensor  # [E,2] pixels
     goal: torch.Tensor   # [E,2] pixels, in the other room
 
+# %% ../../nbs/5_planning/18_episodes.ipynb #11061ea0
+def _check_margin(margin, rooms, fixed):
+    "Refuse a distance to the walls that leaves no floor beside the wall nearest to the border."
+    nearest = min(rooms.wall_x, rooms.img_size - 1 - rooms.wall_x) if fixed else rooms.wall_padding
+    _measure('margin', margin, 0, (nearest - rooms.half_wall - rooms.low)/2 - 1e-3)
+
 # %% ../../nbs/5_planning/18_episodes.ipynb #2a93a779
 def sample_tasks(
     n: int,                # E, how many
@@ -34,7 +41,7 @@ def sample_tasks(
     margin: float = 2.6,   # distance to every wall in pixels
 ) -> Tasks:
     "Starts and goals in opposite rooms, in either direction."
-    if n < 1: raise ValueError(f'n={n}, but there must be at least 1 task')
+    _count('n', n); _is('rooms', rooms, Rooms, 'Rooms()'); _count('seed', seed, 0, 2**128); _check_margin(margin, rooms, fixed)
     u = (np.random.PCG64(seed).random_raw((n, 7)) >> 11)/2**53              # [n,7] from 0 to 1
     place = lambda pad, u: pad + np.floor(u*(rooms.img_size - 2*pad))
     wall = np.full(n, rooms.wall_x) if fixed else place(rooms.wall_padding, u[:, 0])
@@ -62,6 +69,20 @@ def _judge(path, tasks, seconds):
     near = distance < GOAL_RADIUS
     return Episodes(path, distance[:, -1], near[:, -1], near.any(1), seconds)
 
+# %% ../../nbs/5_planning/18_episodes.ipynb #63b9d8b6
+def _check_run(policy, tasks, steps, contact, generator, rooms):
+    "Refuse tasks that nobody could begin, and rules that nobody could follow."
+    _can('policy', policy, '__call__'); _is('tasks', tasks, Tasks, 'Tasks, such as sample_tasks(20)'); _count('steps', steps); _generator(generator)
+    if not isinstance(contact, str) or contact not in ('stop', 'bounce'): raise ValueError(f"contact={contact!r} must be 'stop' or 'bounce'")
+    _expect('tasks.start [E,2], tasks.goal [E,2]', *tasks[1:], finite=True); _check_layout(tasks.layout, rooms, tasks.start.shape[:1])
+    if tasks.start.device.type == 'cpu': [_place(f'tasks.{k}', getattr(tasks, k), tasks.layout, rooms) for k in ('start', 'goal')]
+
+# %% ../../nbs/5_planning/18_episodes.ipynb #f460763d
+def _next_actions(plan, start) -> list:
+    "The actions of a policy, one after another."
+    _expect("the policy's plan [E,k,2]", plan, like=start, E=len(start))
+    return list(plan.unbind(1))
+
 # %% ../../nbs/5_planning/18_episodes.ipynb #d0fec951
 def run_policy(
     policy: Callable,                          # (position [E,2], tasks, steps left, generator, rooms) -> the next k actions [E,k,2]
@@ -74,11 +95,11 @@ def run_policy(
     on_step: Callable | None = None,           # called with (step, position [E,2], the policy's plan or None) after each
 ) -> Episodes:
     "Let `policy` act in all tasks at once."
-    if contact not in ('stop', 'bounce'): raise ValueError(f"contact='{contact}' must be 'stop' or 'bounce'")
+    _check_run(policy, tasks, steps, contact, generator, rooms)
     generator = generator or torch.Generator(tasks.start.device).manual_seed(0)
     path, queue, began = [tasks.start], [], time.perf_counter()
     for t in range(steps):
-        if not queue: queue = list(policy(path[-1], tasks, steps - t, generator, rooms).unbind(1))
+        if not queue: queue = _next_actions(policy(path[-1], tasks, steps - t, generator, rooms), tasks.start)
         action = limit_norm(queue.pop(0), rooms.max_norm)
         path.append(move_unchecked(path[-1], action, tasks.layout, rooms, contact, generator))
         if progress: progress(t + 1, steps)
@@ -115,6 +136,7 @@ class Agent:
         planner: CEM,              # search, with its fields for replanning
         goal_image: torch.Tensor,  # uint8 [E,C,H,W]
     ):
+        _can('jepa', jepa, 'encode'); _can('planner', planner, 'plan'); _expect('goal_image [E,C,H,W] image', goal_image)
         self.jepa, self.planner = jepa, planner
         self.z_goal = self.see(goal_image)
         self.plan: Plan | None = None
@@ -132,6 +154,7 @@ def see(self: Agent, image): return self.jepa.encode(image)            # [E,C,H,
 @patch
 def act(self: Agent, image, left, generator):
     "The next actions [E,k,A] for what is seen [E,C,H,W] with `left` steps to go."
+    _expect('image [E,C,H,W] image', image, E=len(self.z_goal)); _count('left', left)
     p, horizon = self.planner, min(self.planner.horizon, left)
     z = self.see(image)
     if self.cost is None: self.cost = make_cost(self.jepa, z, self.z_goal, p.reduce, p.distance)
@@ -149,6 +172,7 @@ def run_episodes(
     progress: Callable | None = None, on_step: Callable | None = None,
 ) -> Episodes:
     "Plan and act in all tasks at once, on the model's device; arguments as in `run_policy`."
+    _can('jepa', jepa, 'encode', 'predict', 'parameters'); _can('planner', planner, 'plan'); _check_run(planner.plan, tasks, steps, contact, generator, rooms)
     dev, training = next(jepa.parameters()).device, jepa.training
     tasks = Tasks(Layout(*(v.to(dev) for v in tasks.layout)), tasks.start.to(dev), tasks.goal.to(dev))
     agent = Agent(jepa.eval(), planner, render(tasks.goal, tasks.layout, rooms))
@@ -160,8 +184,10 @@ def success_rate(
     success: torch.Tensor,  # [E] bool
 ) -> tuple:                 # rate, low, high
     "Share of successes with its Wilson 95 % interval (@eq-wilson)."
+    _expect('success [E] real', success, finite=True, empty=True)
     n, z = len(success), 1.959964
     if not n: raise ValueError('success is empty; run at least one episode')
     p = float(success.float().mean())
+    if not 0 <= p <= 1: raise ValueError(f'success has the mean {p}; give a True or False for each episode')
     centre, half = p + z*z/(2*n), z*(p*(1 - p)/n + z*z/(4*n*n))**.5
     return tuple(min(max(v, 0.), 1.) for v in (p, (centre - half)/(1 + z*z/n), (centre + half)/(1 + z*z/n)))

@@ -14,6 +14,8 @@ class Tasks(NamedTuple):
     start: torch.Tensor
     goal: torch.Tensor
 
+def _check_margin(margin, rooms, fixed): ...
+
 def sample_tasks(n: int, rooms: Rooms=Rooms(), fixed: bool=False, seed: int=0, margin: float=2.6) -> Tasks: ...
 
 class Episodes(NamedTuple):
@@ -24,6 +26,10 @@ class Episodes(NamedTuple):
     seconds: float
 
 def _judge(path, tasks, seconds): ...
+
+def _check_run(policy, tasks, steps, contact, generator, rooms): ...
+
+def _next_actions(plan, start) -> list: ...
 
 def run_policy(policy: Callable, tasks: Tasks, steps: int=MAX_STEPS, contact: str='stop', generator: torch.Generator | None=None, rooms: Rooms=Rooms(), progress: Callable | None=None, on_step: Callable | None=None) -> Episodes: ...
 

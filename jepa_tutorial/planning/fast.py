@@ -6,9 +6,9 @@
 from __future__ import annotations
 from functools import lru_cache, partial
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..core import Recorded, amp_dtype, records
+from ..core import _can, _count, _expect, Recorded, amp_dtype, records
 from .cem import CEM, Step
-from .cost import _check_plans, goal_cost
+from .cost import _check_plans, goal_cost, goal_distance
 from ..predictor import GRUPredictor
 
 # %% auto #0
@@ -87,8 +87,9 @@ def _counts(reduce: str, steps: int, length: int, device) -> torch.Tensor:   # [
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #52110100
 def _blocks(jepa, actions: torch.Tensor, rows: int):
     "Plans [E,N,T,A] in blocks of `rows`: whose plan each is [M], and its encoded actions [T,M,A]."
+    _expect('actions [E,N,T,A]', a := jepa.action_encoder(actions), A=jepa.predictor.action_dim)
     E, N = actions.shape[:2]
-    a = jepa.action_encoder(actions).float().flatten(0, 1).transpose(0, 1)     # [T,E·N,A]
+    a = a.float().flatten(0, 1).transpose(0, 1)     # [T,E·N,A]
     owner = torch.arange(E, device=actions.device).repeat_interleave(N)        # [E·N]
     return ((e, x.contiguous()) for e, x in zip(owner.split(rows), a.split(rows, 1)))
 
@@ -108,6 +109,8 @@ class Cost:
         reduce: str = 'sum',        # as in `goal_cost`
         distance: str = 'squared',
     ):
+        _can('jepa', jepa, 'predict'); _expect('z0 [E,D], z_goal [E,D]', z0, z_goal); goal_distance(z0[:1], z_goal[:1], distance)
+        _check_plans(z0, z_goal, z0[:, None, None], reduce)
         self.jepa, self.reduce, self.distance = jepa, reduce, distance
         self.start, self.goal = z0.float().clone(), z_goal.float()
 
@@ -119,6 +122,7 @@ class FastCost(Cost):
     "The same numbers, by the rearrangements of this page."
     def __init__(self, *args, rows: int | None = None):   # plans imagined together; None: as many as fit a cache of 1 MB
         super().__init__(*args)
+        if rows is not None: _count('rows', rows)
         dev = self.start.device
         with torch.inference_mode(): self.p = _Weights(self.jepa, amp_dtype(dev) or torch.float32)
         self.rows = rows or ((1 << 18)//self.p.D if dev.type == 'cpu' else 1 << 16)
@@ -126,6 +130,7 @@ class FastCost(Cost):
     @torch.inference_mode()
     def __call__(self, actions, counts=None):
         _check_plans(self.start, self.goal, actions, self.reduce)
+        _expect('z0 [E,D]', self.start, D=self.p.D)
         if counts is None: counts = _counts(self.reduce, actions.shape[2], actions.shape[2], actions.device)
         imagine = _imagine_fused if actions.device.type == 'cuda' and _after() else _imagine
         return torch.cat([imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance)
@@ -141,6 +146,8 @@ def make_cost(
     rows: int | None = None,    # see FastCost
 ) -> Cost:                      # actions [E,N,T,A] -> costs [E,N]
     "`goal_cost` as a function of the plans alone, by the fastest path of the device."
+    _expect('z0 [E,D]', z0); _can('jepa', jepa, 'predict')
+    if rows is not None: _count('rows', rows)
     if not _fits(jepa): return Cost(jepa, z0, z_goal, reduce, distance)
     kind = RecordedCost if records(z0.device) else FastCost
     return kind(jepa, z0, z_goal, reduce, distance, rows=rows)

@@ -6,8 +6,8 @@
 from __future__ import annotations
 from dataclasses import dataclass, fields
 import torch
-from ..core import _about, _find, load_config
-from .cem import CEM
+from ..core import _about, _brief, _find, load_config
+from .cem import CEM, _finite
 
 # %% auto #0
 __all__ = ['PLANNERS', 'MPPI', 'build_planner', 'load_planner', 'published_planner', 'fast_planner']
@@ -22,7 +22,7 @@ class MPPI(CEM):
     unbiased: bool = False     # the weighted variance as it stands in @eq-weighted
 
     def __post_init__(self):
-        super().__post_init__()
+        super().__post_init__(); _finite(self, 'temperature')
         if not self.temperature > 0: raise ValueError(f'temperature={self.temperature} must be positive')
 
     def weights(self, cost):   # [E,K], cheapest first
@@ -36,8 +36,9 @@ def build_planner(
     cfg,       # settings: `planner`, which is 'cem' or 'mppi', and fields of its class
 ) -> CEM:
     "A planner as a configuration describes it; what it leaves out keeps its default."
+    if not hasattr(cfg, 'items'): raise ValueError(f"cfg is {_brief(cfg)}; give settings such as load_config('plan_fast')")
     own: dict = {k: _plain(v) for k, v in dict(cfg).items()}
-    kind = PLANNERS.get(name := own.pop('planner', 'mppi'))
+    kind = PLANNERS.get(name := str(own.pop('planner', 'mppi')))
     if kind is None: raise ValueError(f"planner='{name}' must be one of {', '.join(PLANNERS)}")
     known = {f.name for f in fields(kind)}
     for k in own:

@@ -32,7 +32,10 @@ def _colour(name, c) -> tuple:
     except (TypeError, ValueError): raise ValueError(f"{name} is {_brief(c)}; give a colour such as '#0072B2'") from None
 
 # %% ../nbs/7_tools/22_plotting.ipynb #2f6a04a5
-def contrast(a, b='white') -> float:
+def contrast(
+    a,           # a colour
+    b='white',   # and another
+) -> float:
     "How far two colours stand apart, from 1 to 21 (@eq-contrast)."
     v = np.array([_colour('a', a), _colour('b', b)])
     light = np.where(v <= .04045, v/12.92, ((v + .055)/1.055)**2.4) @ (.2126, .7152, .0722)

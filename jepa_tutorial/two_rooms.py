@@ -372,12 +372,12 @@ def _check_env(env):
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #b5684f17
 def _wish(actions, n, max_norm) -> torch.Tensor:   # float32 [n,2]
-    "Actions as they were given, shortened to `max_norm`; in double precision, for the sake of very long ones."
+    "Actions as they were given, shortened to `max_norm`; very long ones first to a length whose square is a number."
     try: a = torch.as_tensor(actions if torch.is_tensor(actions) and actions.device.type != 'cpu' else np.asarray(actions))
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'action is {_brief(actions)}; give (x, y), for example (1, 0)') from None
     if a.is_complex() or a.numel() != 2*n or a.shape[-1] != 2: raise ValueError(f'action is {_brief(a)}; give (x, y)' + f' for each of {n} rooms'*(n > 1))
     _check_vectors('action', a := a.double() if a.device.type == 'cpu' else a.float())
-    return limit_norm(a, max_norm).float().view(n, 2)
+    return limit_norm((a/(a.abs().amax(-1, keepdim=True)/1e18).clamp_min(1)).float(), max_norm).view(n, 2)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #eadc384d
 class TwoRoomsEnv(gymnasium.Env):

@@ -123,10 +123,12 @@ def episode_frames(
     goal,     # uint8 [2,H,W], the picture of the goal
 ) -> list:    # of uint8 [H,W,3]
     "An episode as pictures: the dot, where it has been, and the goal in its own colour."
+    frames, goal = _pixels('frames', frames), _pixels('goal', goal)
+    if frames.shape[1:] != goal.shape: raise ValueError(f'goal has shape {list(goal.shape)}; give a picture of the size of frames {list(frames.shape)}')
     tint = lambda rgb, mask, name: (rgb*(1 - mask) + _rgb(name)*mask).round().astype(np.uint8)
-    as_mask = lambda x: _pixels('goal', x)[..., 0, :, :, None].astype(np.float32)/255
+    as_mask = lambda x: x[..., 0, :, :, None].astype(np.float32)/255
     been, out = np.zeros_like(as_mask(goal)), []
-    for f in _pixels('frames', frames):
+    for f in frames:
         rgb = tint(tint(frame_rgb(f), .25*been, 'dot'), as_mask(goal)*(1 - as_mask(f)), 'goal')
         out.append(rgb); been = np.maximum(been, as_mask(f))
     return out
@@ -184,6 +186,7 @@ def curves(
 ):
     "Draw named curves on one pair of axes, each with a colour and a mark of its own, and a legend."
     _can('ax', ax, 'plot'); _can('ys', ys, 'items')
+    if not ys: raise ValueError('ys is {}; give at least one curve, name -> values')
     for (name, y), c, m in zip(ys.items(), COLORS['cycle']*9, 'os^Dv'*13):
         ax.plot(x, np.asarray(y, dtype=float), color=c, marker=m, markevery=.12, ms=4.5, label=name)
     if log: ax.set_yscale('log')
@@ -230,6 +233,7 @@ def keys(
     "Buttons whose value is the string of letters pressed so far; ⌫ takes the last one back."
     import ipywidgets as w
     if columns is not None: _count('columns', columns)
+    if not all(isinstance(k, str) for k in labels): raise ValueError(f'labels is {_brief(labels)}; give a string, one letter for each button')
     from traitlets import Unicode
     class Keys(w.HBox, w.ValueWidget): value, description = Unicode(), Unicode()
     pad = Keys([w.Button(description=k, tooltip=(tips or {}).get(k, ''), layout=w.Layout(width='3em', margin='2px')) for k in [*labels, '⌫']], value=start)
@@ -485,7 +489,7 @@ def architecture(
     "The whole agent in one drawing."
     lit = [lit] if isinstance(lit, str) else list(lit) or list(PARTS)
     for name in lit:
-        if name not in PARTS: raise ValueError(f"no part '{name}'; did you mean '{difflib.get_close_matches(str(name), PARTS, 1, 0)[0]}'?")
+        if name not in PARTS: raise ValueError(f"lit names {_brief(name)}; there is no such part. Did you mean '{difflib.get_close_matches(str(name), PARTS, 1, 0)[0]}'?")
     fig, ax = _sheet()
     for name, draw in PARTS.items(): draw(_Pen(ax, name in lit))
     return Architecture(fig, lit)

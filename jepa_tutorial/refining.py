@@ -67,6 +67,7 @@ def _excerpts(z, actions, n, length, generator):
     return z[film, frame].float(), actions[film, frame]
 
 # %% ../nbs/6_results/32_failures.ipynb #89c3e4bf
+@torch.inference_mode(False)   # whatever an interrupted cell has left switched on
 def refine(
     trained: Trained,
     dreams: Dreams = Dreams(),
@@ -77,7 +78,7 @@ def refine(
     _is('trained', trained, Trained, 'a Trained, such as load_pretrained()'); _is('dreams', dreams, Dreams, 'Dreams()')
     _can('trained.jepa', trained.jepa, 'encode', 'predict', 'parameters')
     began, jepa = time.perf_counter(), copy.deepcopy(trained.jepa)
-    if fixed_wall is None: fixed_wall = trained.card['config']['data']['fixed_wall']
+    if fixed_wall is None: fixed_wall = _own_walls(trained.card)
     jepa.requires_grad_(False); jepa.predictor.requires_grad_(True)
     films, g = encoded_films(jepa, dreams, fixed_wall), rng(dreams.seed, next(jepa.parameters()).device)
     optimizer = torch.optim.AdamW(jepa.predictor.parameters(), lr=dreams.lr, weight_decay=1e-5)
@@ -86,6 +87,12 @@ def refine(
         if say: say(i + 1, loss)
     card = trained.card | dict(refined=asdict(dreams) | dict(loss=loss.item(), seconds=round(time.perf_counter() - began, 1)))
     return Trained(jepa.requires_grad_(True).eval(), trained.probe, card)
+
+# %% ../nbs/6_results/32_failures.ipynb #5457b72b
+def _own_walls(card) -> bool:
+    "Were the walls that a model was trained on fixed?"
+    try: return card['config']['data']['fixed_wall']
+    except (KeyError, TypeError, IndexError): raise ValueError('trained has a card without config.data.fixed_wall; give fixed_wall') from None
 
 # %% ../nbs/6_results/32_failures.ipynb #1eefc1e4
 def _update(jepa, films, dreams, optimizer, i, generator):

@@ -116,9 +116,10 @@ def load_sweep(
 
 # %% ../nbs/6_results/21_sweeps.ipynb #2458633a
 def _born(pid: int) -> str:
-    "When a process of this machine started; empty if it is gone, or if the machine doesn't say."
-    try: return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[19]
+    "When a process of this machine started; empty if it is gone, or dead and not yet cleared away, or if the machine doesn't say."
+    try: state = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
     except OSError: return ''
+    return '' if state[0] in 'ZX' else state[19]
 
 def _alive(who: dict) -> bool:
     "Is the process still there? Asked on its own machine."

@@ -329,6 +329,7 @@ def _lock(f) -> bool:
 def _alone(folder: Path):
     "Make a run's folder, and keep other trainings out of it; a `ValueError` names the process that is there already."
     if folder.exists() and not folder.is_dir(): raise ValueError(f"{folder} is a file; choose a folder for the run")
+    if '\0' in str(folder): raise ValueError(f"out_dir is {str(folder)!r}; a folder's name can't hold the character \\0")
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder/'.lock', 'ab+', buffering=0) as f:
         if not _lock(f): f.seek(0); raise ValueError(f"{folder} is in use by process {f.read().decode()}; wait for it, or choose another folder")
@@ -392,6 +393,7 @@ def _clock(learner: Learner, since: float) -> float:
     return now
 
 # %% ../nbs/4_training/13_training.ipynb #64b0c62d
+@torch.inference_mode(False)   # whatever an interrupted cell has left switched on
 def train(
     cfg: DictConfig,                          # settings, from `load_config`
     out_dir: str | Path,                      # run folder; a run that lies there is continued

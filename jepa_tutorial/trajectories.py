@@ -274,7 +274,7 @@ def crosses(
     rooms: Rooms = Rooms(),  # lengths
 ) -> torch.Tensor:           # [n] bool
     "Is the dot seen in both rooms?"
-    _expect('position [n,T,2] float32', position, finite=True); _check_layout(layout, rooms, position.shape[:1]); x = position[..., 0] - layout.wall_x.to(position)[:, None]
+    _expect('position [n,T,2] float32', position, finite=True); _check_layout(layout, rooms, position.shape[:1], position.device); x = position[..., 0] - layout.wall_x.to(position)[:, None]
     return (x < -rooms.half_wall).any(1) & (x > rooms.half_wall).any(1)
 
 # %% ../nbs/1_world/02_trajectories.ipynb #2df8b4f1

@@ -181,3 +181,17 @@ def test_opens_in_colab(name):
 def test_needs_no_script(name):
     for kind, source, _ in cells(name):
         if kind == 'markdown': assert not re.search(r'<(script|iframe|style)\b', source), 'raw HTML that not every reader can see'
+
+def promises():
+    "The tests that carry a promise, and its words."
+    for path in sorted(Path(__file__).parent.glob('test_*.py')):
+        for f in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            for d in getattr(f, 'decorator_list', []):
+                if ast.unparse(d).startswith('pytest.mark.promise('): yield f'tests/{path.name}::{f.name}', ast.literal_eval(d.args[0])
+
+def test_every_promise_is_on_its_page():
+    "The page of promises is drawn from the file of the last full run, which knows every test that carries one."
+    told = {k: r['promise'] for k, r in json.loads((nbs/'results'/'soak.json').read_text(encoding='utf-8')).items()}
+    assert told == dict(promises()), 'run `make soak` and `make execute NB=promises`'
+    shown = '\n'.join(''.join(o['data'].get('text/markdown', '')) for _, _, outputs in code('promises.ipynb') for o in outputs if 'data' in o)
+    for test, text in told.items(): assert text in shown and f"`{Path(test.split('::')[0]).stem}::{test.split('::')[1]}`" in shown, test

@@ -249,7 +249,7 @@ def cases():
     yield 'plotting.show_frame', lambda **kw: pl.show_frame(axes(), **kw), dict(obs=images(1)[0], dot='dot')
     yield 'plotting.episode_frames', pl.episode_frames, dict(frames=images(B), goal=images(1)[0]), lambda r, frames, **kw: len(r) == len(frames)
     yield 'plotting.contrast', pl.contrast, dict(a='#123456', b='white'), lambda r, **kw: 1 <= r <= 21
-    yield 'plotting.ink', pl.ink, dict(color='muted', least=4.5), lambda r, least, **kw: pl.contrast(r) >= least
+    yield 'plotting.ink', pl.ink, dict(color='muted', least=4.5), lambda r, least, **kw: bool(pl.contrast(r) >= least)
     yield 'plotting.save_gif', pl.save_gif, dict(frames=[np.zeros((4, 4, 3), np.uint8)]*2, path=HERE/'film.gif', fps=10, scale=2)
     yield 'plotting.fig_rgb', pl.fig_rgb, dict(fig=picture(0))
     yield 'plotting.png', pl.png, dict(fig=picture(0))
@@ -297,7 +297,8 @@ def test_every_public_name_is_tried_or_excused():
 # ── the trial ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 # Here nobody looks for numbers that aren't finite: inner loops, and models, whose gates an infinite action only saturates; and to a search an infinite cost is a cost.
-UNSEEN = ('two_rooms.is_blocked', 'predictor.', 'jepa.', 'losses.objective.', 'unrolling.dream', 'planning.cost.goal_cost', 'planning.fast.', 'planning.cem.CEM ')
+# The last action of a film leads out of it, a dream's noise takes only its spread from the actions, and a curve may have gaps.
+UNSEEN = ('losses.inverse_dynamics.', 'unrolling.noise_like', 'unrolling.unroll_frames', 'plotting.curves', 'two_rooms.is_blocked', 'predictor.', 'jepa.', 'losses.objective.', 'unrolling.dream', 'planning.cost.goal_cost', 'planning.fast.', 'planning.cem.CEM ')
 
 def numbers(x):
     "All floats in an answer or a question."
@@ -314,10 +315,13 @@ def traces(x):
     if isinstance(x, tuple) and hasattr(x, '_fields'): return [*x._fields, *(w for v in x for w in traces(v))]
     return [' '.join(f(x).split())[:30] for f in (repr, str) if f(x)]
 
+PARTS = dict(actions=('a has shape',), z=('k is',))   # one of the actions; and there are no more directions than z has numbers
+
 def one_line(e, told):
     "Is it one line of moderate length, that names what was wrong?"
     text = str(e)
     assert text and '\n' not in text and len(text) < 700, f'not one line: {text[:300]!r}'
+    told = [*told, *(w for k in told for w in PARTS.get(k, ()))]
     assert isinstance(e, TypeError) or any(w in text for w in told), f'names none of {told}: {text!r}'
 
 def attempt(name, call, given_, changed, right=None):
@@ -496,9 +500,9 @@ def the_interval_is_wilsons(seed, n, k):
     "The ends of the interval are the two rates at which what was seen lies 1.96 standard errors away."
     n = 3*n*k; won = torch.rand(n, generator=rng(seed)) < torch.rand((), generator=rng(seed + 1))
     rate, low, high = module('planning.episodes').success_rate(won)
-    assert rate == pytest.approx(int(won.sum())/n) and 0 <= low <= rate <= high <= 1
+    assert rate == pytest.approx(int(won.sum())/n) and 0 <= low <= rate + 1e-12 and rate <= high + 1e-12 and high <= 1
     for end in (low, high):
-        if 0 < end < 1: assert abs(rate - end) == pytest.approx(1.959964*math.sqrt(end*(1 - end)/n), rel=1e-4)
+        if 1e-9 < end < 1 - 1e-9: assert abs(rate - end) == pytest.approx(1.959964*math.sqrt(end*(1 - end)/n), rel=1e-4)
 
 def probes_and_spaces(seed, n, k):
     "A probe's error is zero where it is right; the effective rank lies between 1 and the number of dimensions; principal coordinates keep distances."

@@ -65,7 +65,7 @@ class CEM(_Replanning):
     def __post_init__(self): _check_planner(self)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8f6b75de
-def _is_number(x) -> bool: return isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < 1e30
+def _is_number(x) -> bool: return isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < 1e18
 
 def _whole(p, name):
     "Refuse a field that is no whole number, unless it may be None and is."

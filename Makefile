@@ -50,7 +50,7 @@ pages: .venv/.dev
 	$(BIN)/pip install -qq playwright
 	$(BIN)/pytest -q -m html
 
-# every promise of the appendix in full (about half an hour on two cores), into nbs/results/soak.json; ONLY=faults for some of them
+# every promise of the appendix in full (a quarter of an hour on two cores), into nbs/results/soak.json; ONLY=faults for some of them
 soak: .venv/.dev
 	SOAK=1 SOAK_OUT=nbs/results/soak.json $(BIN)/pytest -q -m promise --durations 0 -k '$(ONLY)'
 

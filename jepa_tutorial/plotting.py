@@ -489,7 +489,7 @@ def architecture(
     "The whole agent in one drawing."
     lit = [lit] if isinstance(lit, str) else list(lit) or list(PARTS)
     for name in lit:
-        if name not in PARTS: raise ValueError(f"lit names {_brief(name)}; there is no such part. Did you mean '{difflib.get_close_matches(str(name), PARTS, 1, 0)[0]}'?")
+        if name not in PARTS: raise ValueError(f"lit names {_brief(name)}, which is no part; did you mean '{difflib.get_close_matches(str(name), PARTS, 1, 0)[0]}'?")
     fig, ax = _sheet()
     for name, draw in PARTS.items(): draw(_Pen(ax, name in lit))
     return Architecture(fig, lit)

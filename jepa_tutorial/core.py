@@ -18,10 +18,15 @@ __all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', '
            'rng', 'seed_all', 'load_config', 'Normalizer']
 
 # %% ../nbs/1_world/00_core.ipynb #cde91ff8
+@lru_cache
+def _here(d) -> bool:
+    "Has this machine such a device? Asked once for each."
+    return torch.empty(0, device=d).device.type != 'meta'
+
 def _device(d) -> torch.device:
     "A device of this machine, by its name."
     with contextlib.suppress(Exception):
-        if torch.empty(0, device=d).device.type != 'meta': return torch.device(d)
+        if _here(d): return torch.device(d)
     raise ValueError(f"device is {d!r}, which isn't one of this machine's; choose 'cpu', or 'cuda' or 'mps' where there is one")
 
 # %% ../nbs/1_world/00_core.ipynb #2530d53e

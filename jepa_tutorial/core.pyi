@@ -9,6 +9,9 @@ import numpy as np, torch
 
 __all__ = ['IN_TEST', 'PACKAGE', 'CONFIGS', 'device', 'amp_dtype', 'autocast', 'constant', 'Recorded', 'records', 'compiles', 'rng', 'seed_all', 'load_config', 'Normalizer']
 
+@lru_cache
+def _here(d) -> bool: ...
+
 def _device(d) -> torch.device: ...
 
 def device() -> torch.device: ...

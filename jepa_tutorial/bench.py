@@ -64,7 +64,7 @@ def plain_step(learner: Learner, clip: Clip):
         total, _ = learner.objective.terms(learner.jepa, z, clip.action)
     total.backward()
     for part in (learner.jepa.encoder, learner.jepa.predictor): torch.nn.utils.clip_grad_norm_(part.parameters(), learner.cfg.optim.clip)
-    learner.optimizer.step(); learner.optimizer.zero_grad()
+    learner.optimizer.step(); learner.optimizer.zero_grad(set_to_none=not learner.recorded)
     return total.item()
 
 # %% ../nbs/7_tools/25_bench.ipynb #0af29ec3
@@ -159,9 +159,9 @@ def episodes_case(dev: torch.device, scale: float = 1.) -> Case:
 CASES = dict(plan=plan_case, episodes=episodes_case, data=data_case, training=training_case)
 
 # %% ../nbs/7_tools/25_bench.ipynb #d6ab3b2f
-def ceiling(dev: torch.device, n: int = 512, D: int = 512, repeats: int = 5) -> float:
+def ceiling(dev: torch.device, n: int | None = None, D: int = 512, repeats: int = 5) -> float:
     "Operations per second of a product [n,D] × [D,3D] in the precision that planning uses."
-    dtype = amp_dtype(dev) or torch.float32
+    dtype, n = amp_dtype(dev) or torch.float32, n or (512 if dev.type == 'cpu' else 4096)   # a GPU is busy with launching smaller ones
     x, w = (torch.randn(s, device=dev).to(dtype) for s in ((n, D), (D, 3*D)))
     def product():
         for _ in range(20): x @ w

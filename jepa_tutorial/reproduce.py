@@ -132,7 +132,7 @@ def _full():
     row = lambda *a, **k: Row('full', *a, **k)
     last = lambda *a, **k: [row(*a, **k, back=b) for b in range(3)]
     fast = last('random_wall') + [row('random_wall', 'refined')] + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
-    search = [row('random_wall', planner=p) for p in ('published', 'cem', 'mppi_last', 'fast_squared')] + [row('random_wall', contact='bounce')]
+    search = [row('random_wall', v, planner='published') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last', 'fast_squared')] + [row('random_wall', contact='bounce')]
     seeds = [r for s in (1000, 10000) for v in ('full', *ABLATIONS) for r in last('random_wall', v, seed=s)]
     return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')
 

@@ -373,7 +373,7 @@ def _result(path: Path, row: Row) -> dict:
 def table(results: dict) -> str:
     "Rows as a Markdown table."
     head = ['| budget | world | variant | seed | epoch | planner | contact | actions | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|--:|--:|--:|--:|']
-    measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2f}")
+    measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2g} ({v['device'].replace('NVIDIA ', '').split(',')[0].split(' ')[0]})")
     return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
                              for r, v in results.items()])
 

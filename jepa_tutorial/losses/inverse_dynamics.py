@@ -17,7 +17,7 @@ __all__ = ['InverseDynamics', 'inverse_dynamics_loss']
 def _start_small(layer: nn.Module):
     "Weights so small that the first guesses are nearly zero."
     if isinstance(layer, nn.Linear):
-        nn.init.trunc_normal_(layer.weight, std=0.02)
+        nn.init.normal_(layer.weight, std=0.02)
         nn.init.zeros_(layer.bias)
 
 # %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #6d8520f2

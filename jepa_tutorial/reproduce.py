@@ -123,7 +123,7 @@ def _laptop():
     rows = [row('fixed_wall')] + [row('fixed_wall', v) for v in ABLATIONS] + [row('fixed_wall', planner='fast_squared'), row('fixed_wall', contact='bounce')]
     rows += [row('random_wall'), row('random_wall', 'no_inverse_dynamics')]
     rows += [row('fixed_wall', v) for v in ('start_first', 'per_step', 'projector', 'two_layers')]
-    rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
+    rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', back=b) for b in (2, 4, 6, 8)] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
     return rows + [row('fixed_wall', planner=p, steps=100) for p in ('fast', 'published')]
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #b4981dfc

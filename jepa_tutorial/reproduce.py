@@ -132,7 +132,7 @@ def _full():
     row = lambda *a, **k: Row('full', *a, **k)
     last = lambda *a, **k: [row(*a, **k, back=b) for b in range(3)]
     fast = last('random_wall') + [row('random_wall', 'refined')] + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
-    search = [row('random_wall', v, planner='published') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last', 'fast_squared')] + [row('random_wall', contact='bounce')]
+    search = [row('random_wall', v, planner=p) for p in ('published', 'fast_squared') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last')] + [row('random_wall', contact='bounce')]
     seeds = [r for s in (1000, 10000) for v in ('full', *ABLATIONS) for r in last('random_wall', v, seed=s)]
     return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')
 
@@ -373,7 +373,7 @@ def _result(path: Path, row: Row) -> dict:
 def table(results: dict) -> str:
     "Rows as a Markdown table."
     head = ['| budget | world | variant | seed | epoch | planner | contact | actions | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|--:|--:|--:|--:|']
-    measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2g} ({v['device'].replace('NVIDIA ', '').split(',')[0].split(' ')[0]})")
+    measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2g} ({v['device'].replace('NVIDIA ', '').split()[0].rstrip(',')})")
     return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
                              for r, v in results.items()])
 

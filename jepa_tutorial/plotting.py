@@ -21,9 +21,9 @@ from PIL import Image as PILImage
 from .core import _brief, _can, _count, _nearest, _measure
 
 # %% ../nbs/7_tools/22_plotting.ipynb #1c911fd8
-COLORS = dict(dot='#0072B2', goal='#D55E00', wall='#3C3C3C', door='#009E73', imagined='#CC79A7', elite='#E69F00',
-              mean='#56B4E9', blocked='#D55E00', muted='#8F8F8F', accent='#0072B2',
-              cycle=['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#3C3C3C'])
+COLORS = dict(dot='#004A8F', goal='#BB580C', wall='#3C3C3C', door='#0D8549', imagined='#C21BC8', elite='#6D3800',
+              mean='#7A1CF0', blocked='#BB580C', muted='#757575', accent='#004A8F',
+              cycle=['#004A8F', '#BB580C', '#0D8549', '#C21BC8', '#6D3800', '#7A1CF0', '#3C3C3C'])
 
 # %% ../nbs/7_tools/22_plotting.ipynb #281d1674
 def _colour(name, c) -> tuple:

@@ -648,7 +648,7 @@ def draw_marginals(summary: list[dict], metric: str = ''):   # -> Figure
     found, rows = marginals(summary, metric), [r for r in summary if r['metric'] == metric]
     fig = Figure(figsize=(2.6*max(1, len(found)) + .6, 2.4), layout='constrained')
     for ax, (k, values) in zip(fig.subplots(1, max(1, len(found)), squeeze=False, sharey=True).flat, found.items()):
-        for i, v in enumerate(values): ax.plot([i]*sum(r[k] == v for r in rows), [r['mean'] for r in rows if r[k] == v], 'o', color='#8F8F8F', ms=4)
+        for i, v in enumerate(values): ax.plot([i]*sum(r[k] == v for r in rows), [r['mean'] for r in rows if r[k] == v], 'o', color='#757575', ms=4)
         ax.plot([m for m, *_ in values.values()], '.-'); ax.set(xticks=range(len(values)), xticklabels=[*values], xlabel=k, xlim=(-.4, len(values) - .6))
     fig.axes[0].set_ylabel(metric.replace('_', ' '))
     return fig

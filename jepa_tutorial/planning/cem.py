@@ -50,6 +50,7 @@ class _Replanning(_Search):
     warm_sigma: float | None = None      # standard deviation around it; None: sigma
     first_iterations: int | None = None  # iterations of a plan with nothing to start from; None: iterations
     carry: bool = False                  # the last plan's kept elites are tried in the next plan, too
+    shake: bool = False                  # act at random for once when the last actions changed nothing that is seen
 
 # %% ../../nbs/5_planning/16_cem.ipynb #2d2d4f83
 @dataclass

@@ -141,6 +141,7 @@ class Agent:
         self.z_goal = self.see(goal_image)
         self.plan: Plan | None = None
         self.cost: Cost | None = None
+        self.seen: torch.Tensor | None = None   # the picture of the last plan
 
     def __call__(self, position, tasks, left, generator, rooms):
         return self.act(render(position, tasks.layout, rooms), left, generator)
@@ -162,7 +163,18 @@ def act(self: Agent, image, left, generator):
     init = p.shift(self.plan, p.execute) if p.warm_start and self.plan else None
     first = self.plan.elites[:, :, p.execute:] if p.carry and self.plan else None
     self.plan = p.plan(self.cost, generator, len(image), horizon, init, first)
-    return self.plan.actions[:, :min(p.execute, horizon)]
+    actions = self.plan.actions[:, :min(p.execute, horizon)]
+    return self._shaken(image, actions, generator) if p.shake else actions
+
+# %% ../../nbs/5_planning/18_episodes.ipynb #cb55a216
+@patch
+def _shaken(self: Agent, image, actions, generator):
+    "The actions [E,k,A], but smooth noise for those who see what they saw before the last ones."
+    noise = torch.randn(len(actions), 1, *actions.shape[1:], generator=generator, device=actions.device)
+    other = limit_norm(torch.cat(self.planner._elsewhere(noise), 1)[:, 0], self.planner.max_norm)
+    same = torch.zeros(len(image), dtype=torch.bool, device=image.device) if self.seen is None else (image == self.seen).flatten(1).all(1)
+    self.seen = image.clone()
+    return torch.where(same[:, None, None], other, actions)
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #b7fd6039
 def run_episodes(

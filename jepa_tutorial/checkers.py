@@ -1126,7 +1126,7 @@ def check_tint(tint):
 def _dot_path(pictures):
     "Where the dot is in each picture, [n,2], as shares of width and height."
     import numpy as np
-    blue = [np.argwhere(np.abs(p - np.array([0., 114, 178])).sum(-1) < 30) for p in pictures]
+    blue = [np.argwhere(np.abs(p - np.array([0., 74, 143])).sum(-1) < 30) for p in pictures]
     need(all(map(len, blue)), "a picture has no pixel in the dot's colour, COLORS['dot'].")
     return np.array([b.mean(0) for b in blue])[:, ::-1] / pictures[0].shape[1::-1]
 

@@ -327,7 +327,7 @@ def _spaces(rooms): return Box(0, 255, (2, rooms.img_size, rooms.img_size), np.u
 def _picture(obs, goal):
     "uint8 [H,W,3] for `render_mode='rgb_array'`: walls, then the goal, then the dot."
     layers, out = np.stack([obs[1], goal[0], obs[0]])[..., None].astype(np.float32)/255, np.full((*obs.shape[1:], 3), 255., np.float32)
-    for layer, colour in zip(layers, ((60, 60, 60), (213, 94, 0), (0, 114, 178))): out += layer*(np.asarray(colour, np.float32) - out)
+    for layer, colour in zip(layers, ((60, 60, 60), (187, 88, 12), (0, 74, 143))): out += layer*(np.asarray(colour, np.float32) - out)
     return out.round().astype(np.uint8)
 
 # %% ../nbs/1_world/01_two_rooms.ipynb #91222b7a

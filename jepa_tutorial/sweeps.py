@@ -612,7 +612,7 @@ def draw_curves(rows: list[dict], metrics=None):   # -> Figure
     metrics = metrics or list(dict.fromkeys(r['metric'] for r in rows))
     fig = Figure(figsize=(10, 2.3*-(-len(metrics)//4)), layout='constrained')
     axs, groups = fig.subplots(-(-len(metrics)//4), min(4, len(metrics)), squeeze=False).flat, list(dict.fromkeys(r['group'] for r in rows))
-    look = {g: dict(color=c, ls=s) for g, c, s in zip(groups, colormaps['viridis'](np.linspace(0, .62, len(groups))), itertools.cycle(('-', '--', ':', '-.')))}
+    look = {g: dict(color=c, ls=s) for g, c, s in zip(groups, colormaps['plasma'](np.linspace(0, .48, len(groups))), itertools.cycle(('-', '--', ':', '-.')))}
     for ax, m in itertools.zip_longest(axs, metrics): _panel(ax, rows, m, look)
     if len(groups) <= 12: fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=min(len(groups), 6))
     return fig

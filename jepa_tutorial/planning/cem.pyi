@@ -30,6 +30,7 @@ class _Replanning(_Search):
     warm_sigma: float | None = None
     first_iterations: int | None = None
     carry: bool = False
+    shake: bool = False
 
 @dataclass
 class CEM(_Replanning):

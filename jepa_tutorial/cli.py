@@ -305,7 +305,7 @@ def jepa_plan(
     cost: str = '',            # sum or last; default the planner's own
     episodes: int = 20,        # tasks, all planned at once
     seed: int = 0,             # of the tasks
-    tasks: str = '',           # a held-out set instead: fixed_wall_v1 or random_wall_v1
+    tasks: str = '',           # a held-out set instead: fixed_wall_v1, random_wall_v1 or new_wall_v1
     steps: int = 200,          # actions in an episode
     contact: str = 'stop',     # what a wall does: stop, bounce
     gif: bool = False,         # write episode.gif and task.png
@@ -351,7 +351,7 @@ def jepa_reproduce(
 def _reproduce(rows, out: Path, runs: Path, minutes: float, final: bool, device, show: bool):
     "Make the open rows, and the baselines of their worlds."
     from jepa_tutorial.reproduce import baselines, work
-    for world, contact in sorted({(r.world, r.contact) for r in rows}):
+    for world, contact in sorted({(r.arena, r.contact) for r in rows}):
         if not (out/('final' if final else 'validation')/f'baselines-{world}-{contact}.json').exists(): baselines(world, out, final, contact)
     for r in work(rows, out, runs, minutes, final, device, show):
         if show: print(f"{r['variant']} {r['world']} {r['planner']} {r['contact']}: {r['success']:.1%} of {r['episodes']}", flush=True)

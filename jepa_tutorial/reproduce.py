@@ -12,30 +12,44 @@ from pathlib import Path
 from typing import Any, NamedTuple
 import numpy as np, torch
 from omegaconf import DictConfig, OmegaConf
-from .checkpoints import load_trained, save_trained
-from .core import PACKAGE, _bytes, _json, _reading, load_config, rng
+from .checkpoints import Trained, load_trained, save_trained
+from .core import PACKAGE, _bytes, _choice, _json, _reading, load_config, rng
 from .planning.episodes import Agent, Episodes, Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 from .planning.fast import Cost
 from .planning.mppi import load_planner
+from .probing import decode, effective_rank, embed
 from .refining import Dreams, refine
 from .training import Learner, _device_name, _write_atomic, train
-from .two_rooms import Layout, render
+from .two_rooms import Layout, Rooms, render, sample_free, sample_layouts
 
 # %% auto #0
 __all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', 'INGREDIENTS',
-           'save_tasks', 'load_tasks', 'Row', 'episodes_of', 'settings', 'queue', 'TimeIsUp', 'deadline', 'shipped',
-           'train_row', 'outcomes', 'evaluate', 'summary', 'commit', 'provenance', 'digest', 'world_digest',
-           'training_digest', 'planner_digest', 'behaviour', 'stale', 'mark', 'result_path', 'make_row', 'baselines',
-           'load_results', 'table', 'work', 'matching']
+           'world_tasks', 'save_tasks', 'load_tasks', 'Row', 'episodes_of', 'settings', 'queue', 'TimeIsUp', 'deadline',
+           'shipped', 'train_row', 'outcomes', 'evaluate', 'summary', 'commit', 'provenance', 'dot_share', 'Inside',
+           'look_inside', 'digest', 'world_digest', 'training_digest', 'planner_digest', 'behaviour', 'stale', 'mark',
+           'result_path', 'make_row', 'baselines', 'load_results', 'table', 'work', 'matching']
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
-HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002)   # seeds, used for nothing else
+HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002, new_wall_v1=20_260_003)   # seeds, used for nothing else
 VALIDATION = 1_000_001
 
+def world_tasks(
+    world: str,  # 'fixed_wall', 'random_wall', or 'new_wall'
+    n: int, seed: int,
+) -> Tasks:
+    "Tasks of a world; new walls are 8 to 15 pixels from the inside of a border, where those of the training keep 16."
+    _choice('world', world, 'fixed_wall', 'random_wall', 'new_wall')
+    if world != 'new_wall': return sample_tasks(n, fixed=world == 'fixed_wall', seed=seed)
+    near = Rooms(wall_padding=12)
+    tasks = sample_tasks(4*n + 60, near, seed=seed)
+    new = ((tasks.layout.wall_x - near.wall_x).abs() > near.wall_x - Rooms().wall_padding).nonzero()[:n, 0]
+    return Tasks(Layout(*(v[new] for v in tasks.layout)), *(v[new] for v in tasks[1:]))
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #ea70df6e
 def save_tasks(name: str, n: int = 1000):
     "Write a held-out set to its file; done once for every version."
-    t = sample_tasks(n, fixed=name.startswith('fixed'), seed=HELD_OUT[name])
+    t = world_tasks(name.rsplit('_', 1)[0], n, HELD_OUT[name])
     TASKS.mkdir(exist_ok=True)
     np.savez_compressed(TASKS/f'{name}.npz', wall_x=t.layout.wall_x, door_y=t.layout.door_y, start=t.start, goal=t.goal)
 
@@ -54,7 +68,7 @@ def _arrays(path: Path) -> dict:
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #567e2017
 def load_tasks(
-    name: str,              # 'fixed_wall_v1' or 'random_wall_v1'
+    name: str,              # 'fixed_wall_v1', 'random_wall_v1' or 'new_wall_v1'
     n: int | None = None,   # the first n of them; default all
 ) -> Tasks:
     "A held-out task set."
@@ -74,10 +88,13 @@ class Row(NamedTuple):
     planner: str = 'fast' # see PLANNERS
     contact: str = 'stop'
     steps: int = 200      # actions of an episode
+    walls: str = ''       # of the tasks, if from another world: 'random_wall' or 'new_wall'
     @property
     def run(self): return f'{self.budget}-{self.world}-{self.variant}-s{self.seed}'
     @property
-    def name(self): return f'{self.run}-e{self.back}-{self.planner}-{self.contact}' + (f'-{self.steps}' if self.steps != 200 else '')
+    def arena(self): return self.walls or self.world   # where its episodes take place
+    @property
+    def name(self): return f'{self.run}-e{self.back}-{self.planner}-{self.contact}' + (f'-{self.steps}' if self.steps != 200 else '') + (f'-on-{self.walls}' if self.walls else '')
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e44fc995
 VARIANTS = dict(full=[], refined=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
@@ -99,7 +116,7 @@ PLANNERS |= {k: ['plan_fast', *v] for k, v in INGREDIENTS.items()}
 # %% ../nbs/7_tools/24_reproduce.ipynb #078f0582
 def episodes_of(row: Row) -> int:
     "How many episodes a row is made of."
-    return 100 if row.planner in SLOW else EPISODES[row.budget]
+    return 100 if row.planner in SLOW else EPISODES['laptop'] if row.walls else EPISODES[row.budget]
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #5e2eb652
 def settings(
@@ -124,8 +141,9 @@ def _laptop():
     rows += [row('random_wall'), row('random_wall', 'no_inverse_dynamics')]
     rows += [row('fixed_wall', v) for v in ('start_first', 'per_step', 'projector', 'two_layers')]
     rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', back=b) for b in (2, 4, 6, 8)] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
-    rows += [row(w, planner='alert') for w in ('fixed_wall', 'random_wall')]
-    return rows + [row('fixed_wall', planner=p, steps=100) for p in ('fast', 'published')]
+    rows += [row(w, planner='alert') for w in ('fixed_wall', 'random_wall')] + [row('fixed_wall', walls='random_wall')]
+    rows += [row('fixed_wall', planner=p, steps=100) for p in ('fast', 'published')]
+    return rows + [row('random_wall', v) for v in ABLATIONS if v != 'no_inverse_dynamics']
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #b4981dfc
 def _full():
@@ -134,6 +152,8 @@ def _full():
     last = lambda *a, **k: [row(*a, **k, back=b) for b in range(3)]
     fast = last('random_wall') + [row('random_wall', 'refined', planner=p) for p in ('fast', 'alert')] + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
     search = [row('random_wall', v, planner=p) for p in ('published', 'fast_squared') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last')] + [row('random_wall', planner='alert'), row('random_wall', contact='bounce')]
+    walls = [row('random_wall', 'refined', planner='alert', walls='new_wall'), row('fixed_wall', walls='random_wall')]
+    search += walls + [row(w, v, planner='published') for w, v in (('fixed_wall', 'full'), *(('random_wall', v) for v in ABLATIONS))]
     seeds = [r for s in (1000, 10000) for v in ('full', *ABLATIONS) for r in last('random_wall', v, seed=s)]
     return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')
 
@@ -228,8 +248,37 @@ def commit() -> str | None:
 def provenance(card: dict) -> dict:
     "Where a number comes from."
     config = json.dumps(card['config'], sort_keys=True)
-    return dict(commit=commit(), config=hashlib.sha256(config.encode()).hexdigest()[:12], frames=card['frames'], train_seconds=card['seconds'],
+    return dict(commit=commit(), config=hashlib.sha256(config.encode()).hexdigest()[:12], frames=card['frames'], train_seconds=card['seconds'], numbers=card['numbers'],
                 trained_on=card['device'], torch=torch.__version__, date=datetime.date.today().isoformat())
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #10f42c22
+def dot_share(
+    z: torch.Tensor,  # [R,P,D]
+) -> float:           # from 0 to 1
+    "The variance within the rooms, as a share of all variance."
+    return (z.var(1, correction=0).sum(-1).mean()/z.flatten(0, 1).var(0, correction=0).sum().clamp_min(1e-12)).item()
+
+# %% ../nbs/7_tools/24_reproduce.ipynb #940dbbbc
+class Inside(NamedTuple):
+    "What a model makes of a dot in P places of each of R rooms."
+    z: torch.Tensor     # [R,P,D] embeddings
+    probe_error: float  # mean distance between dot and reading, pixels
+    rank: float         # effective rank
+    spread: float       # mean standard deviation of an entry
+    dot_share: float    # of the variance: what lies within the rooms
+
+@torch.no_grad()
+def look_inside(
+    trained: Trained,
+    fixed: bool = False,  # six times the fixed room, instead of six random ones
+    places: int = 150,    # P
+) -> Inside:
+    "The same six rooms and places for every model."
+    rooms = Layout(*(v.repeat_interleave(places) for v in sample_layouts(6, fixed=fixed, generator=rng(8))))
+    spots, dev = sample_free(rooms, generator=rng(9)), next(trained.jepa.parameters()).device
+    z = embed(trained.jepa.eval(), render(spots, rooms).to(dev))
+    error = (decode(trained.jepa, trained.probe, z).cpu() - spots).norm(dim=-1).mean().item()
+    return Inside(z.view(6, places, -1), error, effective_rank(z), z.std(0).mean().item(), dot_share(z.view(6, places, -1)))
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #45edb36f
 def digest(
@@ -292,7 +341,7 @@ def planner_digest(*settings: str) -> list[float]:   # of `load_planner`
 def behaviour(row: Row) -> dict:
     "What the code that a row depends on computes today."
     dreams = list(astuple(Dreams())) if row.variant == 'refined' else []
-    return dict(world=world_digest(row.world, row.contact), planner=planner_digest(*PLANNERS[row.planner]),
+    return dict(world=world_digest(row.arena, row.contact), planner=planner_digest(*PLANNERS[row.planner]),
                 training=training_digest(PRESETS[row.budget][row.world], *VARIANTS[row.variant]) + dreams)
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #1e8c0444
@@ -329,12 +378,13 @@ def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=
     "Train if necessary, evaluate, and write the result."
     trained = train_row(row, runs, check, device, progress)
     dev, n = next(trained.jepa.parameters()).device, episodes_of(row)
-    tasks = load_tasks(f'{row.world}_v1', n) if final else sample_tasks(n, fixed=row.world == 'fixed_wall', seed=VALIDATION)
+    tasks = load_tasks(f'{row.arena}_v1', n) if final else world_tasks(row.arena, n, VALIDATION)
     planner, path = load_planner(*PLANNERS[row.planner]), result_path(row, out, final)
     act = lambda part, i: run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
     got = evaluate(act, tasks, Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl', check, 20 if dev.type == 'cpu' else n)
+    inside = look_inside(trained, row.world == 'fixed_wall')._asdict(); del inside['z']
     result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=_device_name(dev), **provenance(trained.card),
-                  behaviour=_as_trained(row, runs, trained.card))
+                  inside=inside, behaviour=_as_trained(row, runs, trained.card))
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_atomic(path, (json.dumps(result, indent=1) + '\n').encode())
     return result
@@ -342,7 +392,7 @@ def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=
 # %% ../nbs/7_tools/24_reproduce.ipynb #33256c5b
 def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop') -> list[dict]:
     "Three policies that learn nothing, on the tasks of a world; written to the results."
-    tasks = load_tasks(f'{world}_v1') if final else sample_tasks(1000, fixed=world == 'fixed_wall', seed=VALIDATION)
+    tasks = load_tasks(f'{world}_v1') if final else world_tasks(world, 1000, VALIDATION)
     rows, path = [], Path(out)/('final' if final else 'validation')/f'baselines-{world}-{contact}.json'
     for name, policy in dict(random=random_actions, straight=straight_line, oracle=oracle).items():
         e = run_policy(policy, tasks, 200, contact, rng(0))
@@ -373,9 +423,9 @@ def _result(path: Path, row: Row) -> dict:
 # %% ../nbs/7_tools/24_reproduce.ipynb #8a351c61
 def table(results: dict) -> str:
     "Rows as a Markdown table."
-    head = ['| budget | world | variant | seed | epoch | planner | contact | actions | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|--:|--:|--:|--:|']
+    head = ['| budget | world | variant | seed | epoch | planner | contact | actions | walls | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|---|--:|--:|--:|--:|']
     measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2g} ({v['device'].replace('NVIDIA ', '').split()[0].rstrip(',')})")
-    return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
+    return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}', walls=r.walls or 'its own'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
                              for r, v in results.items()])
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #b97a6283

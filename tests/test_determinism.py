@@ -154,18 +154,19 @@ DRAWN = {(100, False, 0): 'a345fb9c54337398c83adb8c0c0e009c6fc90f76747f90d34f5a2
          (20, False, 1_000_001): 'd867aba40287e92e7fef9937c7c7c739746d1f3cd559f734877e30fb6f3fae8d',
          (1000, False, 2**63): '6abdd057976d7ada4a88e03281ac59882c4ec228c573e578f1bc0fc5bdedf426'}
 HELD = {'fixed_wall_v1': ('2c18212cb963a272324516f23d0f03672b1b696cb96c9ad6933726e02582cf0c', '7158519aa82f598deb0f1726c2177e6afa22c86c4a13afda76a0a354c3501e07'),
-        'random_wall_v1': ('fd5ec358312ee52da19060e4c4340ba6bf9232f1a75183ae4f06f4e1cbf443c7', '201910af51e913d1eb0bae349a4dd270ca9732bb8c98ea1e50f17ec8d8e4329f')}
+        'random_wall_v1': ('fd5ec358312ee52da19060e4c4340ba6bf9232f1a75183ae4f06f4e1cbf443c7', '201910af51e913d1eb0bae349a4dd270ca9732bb8c98ea1e50f17ec8d8e4329f'),
+        'new_wall_v1': ('3b9cfda82843316862e641a99f9686335774f4515288878ccb14499c55dd11d0', '303d5fe3d2af088ead8f97690a8e787a177c5db5ac795724abb7f5dd6b224833')}
 
-@pytest.mark.promise('Tasks from a seed are the same on every machine and in every version; so are the held-out tasks, their files, and what their seeds give when drawn anew.', sets=(7, 7))
+@pytest.mark.promise('Tasks from a seed are the same on every machine and in every version; so are the held-out tasks, their files, and what their seeds give when drawn anew.', sets=(8, 8))
 def test_tasks_are_what_they_always_were(size, record_property):
     from jepa_tutorial.planning import sample_tasks
-    from jepa_tutorial.reproduce import HELD_OUT, TASKS, load_tasks
+    from jepa_tutorial.reproduce import HELD_OUT, TASKS, load_tasks, world_tasks
     for (n, fixed, seed), want in DRAWN.items(): assert fingerprint(sample_tasks(n, fixed=fixed, seed=seed)) == want, (n, fixed, seed)
     assert HELD.keys() == HELD_OUT.keys() and len(DRAWN) + len(HELD) == size['sets']
     for name, (tasks, file) in HELD.items():
         assert hashlib.sha256((TASKS/f'{name}.npz').read_bytes()).hexdigest() == file, f'the file of {name} has changed'
-        assert fingerprint(load_tasks(name)) == tasks == fingerprint(sample_tasks(1000, fixed=name.startswith('fixed'), seed=HELD_OUT[name]))
-    record_property('tasks', sum(n for n, _, _ in DRAWN) + 2000)
+        assert fingerprint(load_tasks(name)) == tasks == fingerprint(world_tasks(name.removesuffix('_v1'), 1000, HELD_OUT[name]))
+    record_property('tasks', sum(n for n, _, _ in DRAWN) + 3000)
 
 def test_tasks_follow_from_pcg64_alone():
     "The first task of seed 0 from a PCG64 of our own (O'Neill 2014, the 128-bit XSL-RR member), started from NumPy's own state."

@@ -13,7 +13,7 @@ tutorial: .venv/.library
 	$(BIN)/jepa_unroll $(RUN)
 	$(BIN)/jepa_plan $(RUN) --episodes 20 --gif
 
-# the shipped model plans twenty tasks with walls that it has never seen, and films the first
+# the shipped model plans twenty held-out tasks, and films the first
 demo: .venv/.library
 	$(BIN)/jepa_plan random_wall --episodes 20 --gif --out runs/demo
 

@@ -34,6 +34,7 @@ TASKS = PACKAGE/'tasks'
 HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002, new_wall_v1=20_260_003)   # seeds, used for nothing else
 VALIDATION = 1_000_001
 
+# %% ../nbs/7_tools/24_reproduce.ipynb #b714f46d
 def world_tasks(
     world: str,  # 'fixed_wall', 'random_wall', or 'new_wall'
     n: int, seed: int,
@@ -267,6 +268,7 @@ class Inside(NamedTuple):
     spread: float       # mean standard deviation of an entry
     dot_share: float    # of the variance: what lies within the rooms
 
+# %% ../nbs/7_tools/24_reproduce.ipynb #b156acf6
 @torch.no_grad()
 def look_inside(
     trained: Trained,

@@ -221,7 +221,7 @@ def jepa_unroll(
         if _can_draw(): _draw_unroll(u, _out(run, out))
 
 # %% ../nbs/7_tools/23_commands.ipynb #00c88dcc
-_PLANNERS = dict(fast='plan_fast', alert='plan_alert', published='plan_published', cem='plan_cem', mppi='plan_mppi')
+_PLANNERS = dict(fast='plan_fast', alert='plan_alert', memory='plan_memory', published='plan_published', cem='plan_cem', mppi='plan_mppi')
 
 def _planner(name: str, cost: str):
     "A planner by short name or YAML file, with the cost of the command line."
@@ -301,7 +301,7 @@ def _tasks(name: str, n: int, fixed: bool, seed: int):
 @command
 def jepa_plan(
     run: str,                  # run folder, file, or the name of a shipped model such as quick
-    planner: str = 'alert',    # alert, fast, published, cem, mppi, or a YAML file
+    planner: str = 'alert',    # alert, memory, fast, published, cem, mppi, or a YAML file
     cost: str = '',            # sum or last; default the planner's own
     episodes: int = 20,        # tasks, all planned at once
     seed: int = 0,             # of the tasks

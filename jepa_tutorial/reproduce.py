@@ -103,7 +103,7 @@ VARIANTS = dict(full=[], refined=[], no_variance=['loss.alpha=0'], no_covariance
                 per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'],
                 long_rollouts=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5', 'data.door_start=0.25', 'optim.predictor_scale=2.0'])
 ABLATIONS = [v for v in VARIANTS if v.startswith('no_')]
-PLANNERS = dict(fast=['plan_fast'], alert=['plan_alert'], published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'], fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
+PLANNERS = dict(fast=['plan_fast'], alert=['plan_alert'], memory=['plan_memory'], published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'], fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
 PRESETS = dict(full=dict(random_wall='random_wall', fixed_wall='fixed_wall'), laptop=dict(random_wall='quick_random', fixed_wall='quick'))
 EPISODES = dict(laptop=200, full=1000)
 SLOW = ('published', 'cem', 'mppi_last')     # on a laptop a hundred episodes of these take an hour
@@ -142,7 +142,7 @@ def _laptop():
     rows += [row('random_wall'), row('random_wall', 'no_inverse_dynamics')]
     rows += [row('fixed_wall', v) for v in ('start_first', 'per_step', 'projector', 'two_layers')]
     rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', back=b) for b in (2, 4, 6, 8)] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
-    rows += [row(w, planner='alert') for w in ('fixed_wall', 'random_wall')] + [row('fixed_wall', walls='random_wall')]
+    rows += [row(w, planner='alert') for w in ('fixed_wall', 'random_wall')] + [row('random_wall', planner='memory'), row('fixed_wall', walls='random_wall')]
     rows += [row('fixed_wall', planner=p, steps=100) for p in ('fast', 'published')]
     return rows + [row('random_wall', v) for v in ABLATIONS if v != 'no_inverse_dynamics']
 
@@ -152,8 +152,8 @@ def _full():
     row = lambda *a, **k: Row('full', *a, **k)
     last = lambda *a, **k: [row(*a, **k, back=b) for b in range(3)]
     fast = last('random_wall') + [row('random_wall', 'refined', planner=p) for p in ('fast', 'alert')] + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
-    search = [row('random_wall', v, planner=p) for p in ('published', 'fast_squared') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last')] + [row('random_wall', planner='alert'), row('random_wall', contact='bounce'), row('random_wall', planner='published', contact='bounce')]
-    walls = [row('random_wall', 'refined', planner='alert', walls='new_wall'), row('fixed_wall', walls='random_wall')]
+    search = [row('random_wall', v, planner=p) for p in ('published', 'fast_squared') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last')] + [row('random_wall', planner=p) for p in ('alert', 'memory')] + [row('random_wall', contact='bounce'), row('random_wall', planner='published', contact='bounce')]
+    walls = [row('random_wall', 'refined', planner=p, walls='new_wall') for p in ('alert', 'memory')] + [row('fixed_wall', walls='random_wall')]
     search += walls + [row(w, v, planner='published') for w, v in (('fixed_wall', 'full'), *(('random_wall', v) for v in ABLATIONS))]
     seeds = [r for s in (1000, 10000) for v in ('full', *ABLATIONS) for r in last('random_wall', v, seed=s)]
     return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')

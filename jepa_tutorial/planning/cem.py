@@ -51,6 +51,8 @@ class _Replanning(_Search):
     first_iterations: int | None = None  # iterations of a plan with nothing to start from; None: iterations
     carry: bool = False                  # the last plan's kept elites are tried in the next plan, too
     shake: bool = False                  # act at random for once when the last actions changed nothing that is seen
+    memory: float = 0.                   # what a step near a place where a plan was made costs beside, see `Hills`
+    memory_width: float = 5.             # how near that is, as a distance between embeddings
 
 # %% ../../nbs/5_planning/16_cem.ipynb #2d2d4f83
 @dataclass
@@ -83,7 +85,7 @@ def _finite(p, name):
 def _check_planner(p):
     "Refuse settings that make no search."
     for k in ('num_samples', 'iterations', 'num_elites', 'horizon', 'action_dim', 'execute', 'keep', 'restarts', 'first_iterations'): _whole(p, k)
-    for k in ('sigma', 'max_norm', 'warm_sigma', 'fresh', 'fresh_sigma', 'smooth'): _finite(p, k)
+    for k in ('sigma', 'max_norm', 'warm_sigma', 'fresh', 'fresh_sigma', 'smooth', 'memory', 'memory_width'): _finite(p, k)
     group = p.num_samples//p.restarts if p.restarts > 0 else 0
     rhos = (p.rho,) if not isinstance(p.rho, (tuple, list)) else tuple(p.rho)
     for ok, name, need in ((p.restarts >= 1, 'restarts', 'be at least 1'), (p.num_samples >= 1, 'num_samples', 'be at least 1'),
@@ -91,7 +93,7 @@ def _check_planner(p):
             (p.iterations >= 1, 'iterations', 'be at least 1'), (p.first_iterations is None or p.first_iterations >= 1, 'first_iterations', 'be at least 1'),
             (p.horizon >= 1, 'horizon', 'be at least 1'), (p.action_dim >= 1, 'action_dim', 'be at least 1'), (p.fresh_sigma >= 0, 'fresh_sigma', 'not be negative'), (1 <= p.execute <= p.horizon, 'execute', f'lie between 1 and the horizon, {p.horizon}'),
             (p.sigma > 0, 'sigma', 'be positive'), (p.warm_sigma is None or p.warm_sigma > 0, 'warm_sigma', 'be positive, or None for sigma'),
-            (p.max_norm is None or p.max_norm > 0, 'max_norm', 'be positive, or None for no limit'),
+            (p.max_norm is None or p.max_norm > 0, 'max_norm', 'be positive, or None for no limit'), (p.memory >= 0, 'memory', 'not be negative'), (p.memory_width > 0, 'memory_width', 'be positive'),
             (0 <= p.fresh <= 1, 'fresh', 'lie between 0 and 1'), (0 <= p.keep <= p.num_elites, 'keep', 'lie between 0 and num_elites'),
             (0 <= p.smooth < 1, 'smooth', 'lie between 0 and 1'), (rhos and all(_is_number(r) and 0 <= r < 1 for r in rhos), 'rho', 'lie between 0 and 1'),
             (p.pick in ('mean', 'elite', 'best'), 'pick', "be 'mean', 'elite' or 'best'"), (p.reduce in ('sum', 'last'), 'reduce', "be 'sum' or 'last'"),

@@ -4,11 +4,13 @@
 
 # %% ../../nbs/5_planning/15_cost.ipynb #43ce9462
 from __future__ import annotations
+from collections.abc import Callable
+from typing import NamedTuple
 import torch
 from ..core import _can, _expect, _same_home
 
 # %% auto #0
-__all__ = ['goal_distance', 'goal_cost']
+__all__ = ['goal_distance', 'goal_cost', 'Hills']
 
 # %% ../../nbs/5_planning/15_cost.ipynb #1cd8a853
 def goal_distance(
@@ -29,6 +31,7 @@ def goal_cost(
     actions: torch.Tensor,      # [E,N,T,A] N plans for each episode
     reduce: str = 'sum',        # 'sum' over all imagined steps, or the 'last' one only
     distance: str = 'squared',  # see `goal_distance`
+    hills: Callable | None = None,  # what a step costs beside: z [E,N,D] -> [E,N]
 ) -> torch.Tensor:              # [E,N]
     "The cost of plans: imagine each (@eq-imagine), and add up how far from the goal it is (@eq-cost)."
     _can('jepa', jepa, 'predict')
@@ -37,7 +40,9 @@ def goal_cost(
     z, total = z0.repeat_interleave(N, 0), 0                     # [E·N,D]: every plan starts from its episode's embedding
     for t in range(T):
         z = jepa.predict(z, actions[:, :, t].reshape(E*N, A))
-        if reduce == 'sum' or t == T-1: total = total + goal_distance(z.view(E, N, -1), z_goal[:, None], distance)
+        if reduce == 'sum' or t == T-1:
+            total = total + goal_distance(z.view(E, N, -1), z_goal[:, None], distance)
+            if hills: total = total + hills(z.view(E, N, -1))
     return total
 
 # %% ../../nbs/5_planning/15_cost.ipynb #6b6ce6ba
@@ -51,3 +56,16 @@ def _check_plans(z0, z_goal, actions, reduce):
         if z.ndim != 2 or len(z) != len(actions):
             raise ValueError(f'{name} has shape {list(z.shape)}, but must be [{len(actions)},D]: one embedding for each of the {len(actions)} episodes in actions')
     if z0.shape != z_goal.shape: raise ValueError(f'z0 has shape {list(z0.shape)}, z_goal {list(z_goal.shape)}; both must be of one model')
+
+# %% ../../nbs/5_planning/15_cost.ipynb #90aca50e
+class Hills(NamedTuple):
+    "Places that a plan pays for being near (@eq-hills; metadynamics, Laio & Parrinello, 2002)."
+    places: torch.Tensor  # [E,m,D] embeddings
+    height: torch.Tensor  # [E,m] in units of the cost of a step
+    width: float          # the Gaussian's standard deviation, as a Euclidean distance
+
+    def __call__(self, z):   # [E,N,D] -> [E,N]
+        near = (-torch.cdist(z, self.places).square()/(2*self.width**2)).exp()   # [E,N,m]
+        return (near @ self.height[..., None])[..., 0]
+
+    def of(self, episodes: slice): return Hills(self.places[episodes], self.height[episodes], self.width)

@@ -12,6 +12,7 @@ from fastcore.basics import patch
 from ..core import _can, _count, _expect, _generator, _is, _measure
 from ..jepa import JEPA
 from .cem import CEM, Plan, limit_norm
+from .cost import Hills, goal_distance
 from .fast import Cost, make_cost
 from ..two_rooms import _check_layout, _place, GOAL_RADIUS, MAX_STEPS, Layout, Rooms, move_unchecked, render
 
@@ -142,6 +143,7 @@ class Agent:
         self.plan: Plan | None = None
         self.cost: Cost | None = None
         self.seen: torch.Tensor | None = None   # the picture of the last plan
+        self.been: list = []                    # where it planned so far, [E,D] each
 
     def __call__(self, position, tasks, left, generator, rooms):
         return self.act(render(position, tasks.layout, rooms), left, generator)
@@ -160,6 +162,7 @@ def act(self: Agent, image, left, generator):
     z = self.see(image)
     if self.cost is None: self.cost = make_cost(self.jepa, z, self.z_goal, p.reduce, p.distance)
     self.cost.start.copy_(z)
+    if p.memory: self.cost.hills = self._remembered(z)
     init = p.shift(self.plan, p.execute) if p.warm_start and self.plan else None
     first = self.plan.elites[:, :, p.execute:] if p.carry and self.plan else None
     self.plan = p.plan(self.cost, generator, len(image), horizon, init, first)
@@ -175,6 +178,15 @@ def _shaken(self: Agent, image, actions, generator):
     same = torch.zeros(len(image), dtype=torch.bool, device=image.device) if self.seen is None else (image == self.seen).flatten(1).all(1)
     self.seen = image.clone()
     return torch.where(same[:, None, None], other, actions)
+
+# %% ../../nbs/5_planning/18_episodes.ipynb #8eb8c1a0
+@patch
+def _remembered(self: Agent, z):
+    "A hill for every place [E,D] that was ever seen, but for those that look like the goal."
+    self.been.append(z.float())
+    places, p = torch.stack(self.been, 1), self.planner                                           # [E,m,D]
+    far = goal_distance(places, self.z_goal[:, None].float(), 'plain') > 2*p.memory_width
+    return Hills(places, p.memory*far, p.memory_width)
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #b7fd6039
 def run_episodes(

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..core import _can, _count, _expect, Recorded, amp_dtype, records
 from .cem import CEM, Step
-from .cost import _check_plans, goal_cost, goal_distance
+from .cost import Hills, _check_plans, goal_cost, goal_distance
 from ..predictor import GRUPredictor
 
 # %% auto #0
@@ -69,6 +69,7 @@ def _imagine(
     actions: torch.Tensor,  # [T,M,A] encoded actions
     counts: torch.Tensor,   # [T] how much the distance after each step counts: 1 or 0
     distance: str,
+    hills: Hills | None = None,   # of the E episodes whose plans these are, M/E of each
 ) -> torch.Tensor:          # [M]
     "Costs of M plans."
     s, h, total = _Scratch(p, len(z0), z0.device), z0, z0.new_zeros(len(z0))
@@ -76,6 +77,7 @@ def _imagine(
         h = _step(p, s, h, action)
         d = torch.linalg.vector_norm(torch.sub(h, goal, out=s.n), dim=-1)
         total.addcmul_(d.square_().div_(p.D) if distance == 'squared' else d, count)
+        if hills: total.addcmul_(hills(h.unflatten(0, (len(hills.places), -1))).flatten(), count)
     return total
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #d869a685
@@ -113,9 +115,10 @@ class Cost:
         _check_plans(z0, z_goal, z0[:, None, None], reduce)
         self.jepa, self.reduce, self.distance = jepa, reduce, distance
         self.start, self.goal = z0.float().clone(), z_goal.float()
+        self.hills: Hills | None = None   # may be set at any time
 
     def __call__(self, actions: torch.Tensor) -> torch.Tensor:   # [E,N,T,A] -> [E,N]
-        return goal_cost(self.jepa, self.start, self.goal, actions, self.reduce, self.distance)
+        return goal_cost(self.jepa, self.start, self.goal, actions, self.reduce, self.distance, self.hills)
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #921eb1a1
 class FastCost(Cost):
@@ -132,9 +135,15 @@ class FastCost(Cost):
         _check_plans(self.start, self.goal, actions, self.reduce)
         _expect('z0 [E,D]', self.start, D=self.p.D)
         if counts is None: counts = _counts(self.reduce, actions.shape[2], actions.shape[2], actions.device)
+        if self.hills: return self._remembering(actions, counts)
         imagine = _imagine_fused if actions.device.type == 'cuda' and _after() else _imagine
         return torch.cat([imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance)
                           for e, a in _blocks(self.jepa, actions, self.rows)]).view(actions.shape[:2])
+
+    def _remembering(self, actions, counts):   # in blocks of whole episodes, since each has hills of its own
+        N = actions.shape[1]
+        return torch.cat([_imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance, self.hills.of(slice(e[0], e[-1] + 1)))
+                          for e, a in _blocks(self.jepa, actions, max(1, self.rows//N)*N)]).view(actions.shape[:2])
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #5631212d
 def make_cost(
@@ -202,6 +211,7 @@ class RecordedCost(FastCost):
         self.tapes = {}
 
     def iterate(self, planner: CEM, noise, mean, std, *elites) -> Step:
+        if self.hills: return planner.iterate(self, noise, mean, std, *elites)   # they grow in number, and a recording has one shape
         T, rounded = noise.shape[2], -(-noise.shape[2]//15)*15
         key = repr(planner), rounded, sum(x.shape[1] for x in elites)
         if key not in self.tapes: self.tapes[key] = Recorded(lambda counts, *x: planner.iterate(partial(self, counts=counts), *x))

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from jepa_tutorial.core import amp_dtype, load_config, rng, seed_all
 from jepa_tutorial.encoder import ImpalaEncoder
 from jepa_tutorial.jepa import JEPA
-from jepa_tutorial.planning import fast_planner, goal_cost, load_planner, make_cost, run_episodes, sample_tasks
+from jepa_tutorial.planning import Hills, fast_planner, goal_cost, load_planner, make_cost, run_episodes, sample_tasks
 from jepa_tutorial.predictor import GRUPredictor
 from jepa_tutorial.training import Learner, train_step
 
@@ -85,6 +85,23 @@ def test_a_cost_keeps_its_own_start():
     cost = make_cost(jepa, z, z); plans = torch.randn(1, 3, 4, 2, generator=rng(1))
     before = cost(plans); cost.start.copy_(torch.randn(1, 64, generator=rng(2)))
     assert torch.equal(z, kept) and not torch.allclose(cost(plans), before)
+
+@pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=cuda)])
+@pytest.mark.parametrize('layers', [1, 2])
+def test_hills_cost_what_they_cost_on_the_plain_path(layers, device):
+    "In blocks of every size, each episode with hills of its own; and taken away again, they leave nothing behind."
+    jepa = model(predictor=GRUPredictor(64, num_layers=layers)).to(device)
+    z0, zg = (F.layer_norm(torch.randn(3, 64, generator=rng(s)), (64,)).to(device) for s in (0, 1))
+    plans, hills = torch.randn(3, 8, 20, 2, generator=rng(2)).to(device), Hills(torch.stack([z0, zg], 1), torch.rand(3, 2, generator=rng(3)).to(device), 4.)
+    close = dict(rtol=1e-4, atol=1e-4) if amp_dtype(torch.device(device)) is None else dict(rtol=.03, atol=.03)
+    want = goal_cost(jepa, z0, zg, plans, hills=hills)
+    for rows in (1, 8, 12, 1000):
+        cost = make_cost(jepa, z0, zg, rows=rows); cost.hills = hills
+        torch.testing.assert_close(cost(plans), want, **close)
+    planner = load_planner('plan_cem', 'iterations=2')
+    found, kept = (planner.plan(cost, rng(4, device), 3, 20).actions for _ in range(2)); assert torch.equal(found, kept)
+    cost.hills = None
+    torch.testing.assert_close(cost(plans), goal_cost(jepa, z0, zg, plans), **close)
 
 @pytest.mark.parametrize('layers', [1, 2])
 def test_replanning_reuses_a_cost_and_sees_the_new_place(layers):

@@ -1,14 +1,16 @@
 "The planners' arithmetic against the published one, and searches against problems whose answer is known."
+import math
 from pathlib import Path
 import numpy as np, pytest, torch
 import torch.nn.functional as F
 from jepa_tutorial.core import amp_dtype, rng, seed_all
 from jepa_tutorial.encoder import ImpalaEncoder
 from jepa_tutorial.jepa import JEPA
-from jepa_tutorial.planning import (CEM, MPPI, goal_cost, load_planner, make_cost, oracle, published_planner, random_actions,
+from jepa_tutorial.planning import (CEM, MPPI, Agent, Hills, goal_cost, load_planner, make_cost, oracle, published_planner, random_actions,
                                     run_episodes, run_policy, sample_tasks, straight_line, success_rate)
 from jepa_tutorial.planning.cem import limit_norm
 from jepa_tutorial.predictor import GRUPredictor
+from jepa_tutorial.two_rooms import render
 
 SHIPPED = ('plan_published', 'plan_fast', 'plan_cem', 'plan_mppi_last')
 
@@ -140,8 +142,51 @@ def test_tasks_are_fair():
     assert ((t.start[:, 0] > wall) != (t.goal[:, 0] > wall)).all() and (t.start - t.goal).norm(dim=1).min() > 4.5
     torch.testing.assert_close(sample_tasks(3, seed=11).start, t.start[:3])
 
+class Adds:
+    "A model of a world without walls, whose embedding is the position."
+    predictor = encoder = None
+    def encode(self, image):
+        dot, at = image[:, 0].float(), torch.arange(image.shape[-1])
+        return torch.stack([(dot*at).sum((1, 2)), (dot*at[:, None]).sum((1, 2))], 1)/dot.sum((1, 2))[:, None]
+    def predict(self, z, a): return z + a
+
+@pytest.mark.parametrize('reduce', ['sum', 'last'])
+def test_hills_by_the_formula(reduce):
+    "A plan pays at each step that counts, for every place of its own episode and for none of another."
+    E, N, T, m, width = 2, 3, 4, 5, 1.7
+    g = rng(3); start, goal, plans, places, height = (torch.randn(*size, generator=g) for size in ((E, 2), (E, 2), (E, N, T, 2), (E, m, 2), (E, m)))
+    hills = Hills(places, height, width)
+    with_hills, without = goal_cost(Adds(), start, goal, plans, reduce, hills=hills), goal_cost(Adds(), start, goal, plans, reduce)
+    for e in range(E):
+        for n in range(N):
+            at, paid = start[e].tolist(), 0.
+            for t in range(T):
+                at = [x + float(a) for x, a in zip(at, plans[e, n, t])]
+                if reduce == 'sum' or t == T - 1:
+                    paid += sum(float(w)*math.exp(-math.dist(at, p.tolist())**2/(2*width**2)) for w, p in zip(height[e], places[e]))
+            assert abs(float(with_hills[e, n] - without[e, n]) - paid) < 1e-4
+    assert torch.equal(hills.of(slice(1, 2)).places, places[1:])
+
+def test_an_agent_remembers_where_it_planned_but_not_the_goal():
+    "One hill for each look; flat where it looks like the goal; a whole number is as good as any other height."
+    t = sample_tasks(3, seed=2)
+    agent = Agent(Adds(), load_planner('plan_memory', 'memory=4', 'num_samples=20', 'iterations=1', 'first_iterations=1', 'horizon=5'), render(t.goal, t.layout))
+    for position in (t.start, t.goal, t.start + .5): agent.act(render(position, t.layout), 50, rng(0))
+    torch.testing.assert_close(agent.cost.hills.places, torch.stack([t.start, t.goal, t.start + .5], 1), atol=.1, rtol=0)
+    assert agent.cost.hills.height.tolist() == [[4., 0., 4.]]*3
+
+def test_memory_leads_around_a_wall_that_the_model_does_not_know():
+    "The model believes in no walls; with a memory fewer dots stay where it leads them."
+    t = sample_tasks(20, seed=5)
+    spread = {}
+    for name in ('plan_fast', 'plan_memory'):
+        path = run_policy(Agent(Adds(), load_planner(name, 'num_samples=50', 'num_elites=5'), render(t.goal, t.layout)), t, 100, generator=rng(0)).position
+        at_home = run_policy(oracle, t, 100).position[:, -1]
+        spread[name] = path[:, 50:].std(1).norm(dim=-1)[(path[:, -1] - at_home).norm(dim=-1) > 4.5].median()
+    assert spread['plan_memory'] > 1.5*spread['plan_fast']
+
 @pytest.mark.parametrize('make,word', [(lambda: CEM(num_elites=0), 'num_elites'), (lambda: CEM(execute=0), 'execute'), (lambda: CEM(rho=1.), 'rho'),
-    (lambda: CEM(fresh=2), 'fresh'), (lambda: CEM(restarts=0), 'restarts'), (lambda: load_planner('plan_fst'), 'plan_fast'),
+    (lambda: CEM(fresh=2), 'fresh'), (lambda: CEM(memory=-1), 'memory'), (lambda: CEM(memory_width=0), 'memory_width'), (lambda: CEM(restarts=0), 'restarts'), (lambda: load_planner('plan_fst'), 'plan_fast'),
     (lambda: load_planner('plan_fast', 'reduce=mean'), 'reduce'), (lambda: CEM(horizon=3).plan(lambda a: a.sum((-1, -2)), rng(0), 2, init=torch.zeros(1, 3, 2)), 'init')])
 def test_bad_settings_are_one_clear_line(make, word):
     with pytest.raises(ValueError, match=word) as e: make()

@@ -198,11 +198,12 @@ def cases():
     yield 'unrolling.crossing_step', un.crossing_step, dict(position=places(B, T), layout=layout())
     yield 'planning.cost.goal_distance', co.goal_distance, dict(z=t(B, D), z_goal=t(B, D), distance='plain'), lambda r, **kw: not (r < 0).any()
     yield 'planning.cost.goal_cost', co.goal_cost, dict(jepa=jepa(), z0=t(B, D), z_goal=t(B, D), actions=t(B, N, T, A), reduce='sum', distance='squared'), lambda r, actions, **kw: r.shape == actions.shape[:2]
+    yield 'planning.cost.Hills', lambda z, **kw: co.Hills(**kw)(z), dict(z=t(B, N, D), places=t(B, 3, D), height=t(B, 3), width=2.), lambda r, z, **kw: r.shape == z.shape[:2]
     yield 'planning.fast.make_cost', fa.make_cost, dict(jepa=jepa(), z0=t(B, D), z_goal=t(B, D), reduce='sum', distance='plain', rows=4)
     yield 'planning.fast.Cost', fa.Cost, dict(jepa=jepa(), z0=t(B, D), z_goal=t(B, D), reduce='sum', distance='plain')
     yield 'planning.fast.FastCost', fa.FastCost(jepa(), t(B, D), t(B, D)), dict(actions=t(B, N, T, A)), lambda r, actions: r.shape == actions.shape[:2]
     yield 'planning.cem.limit_norm', ce.limit_norm, dict(actions=t(B, T, A)*9, max_norm=2.45), lambda r, actions, max_norm: r.shape == actions.shape and (max_norm is None or not (r.norm(dim=-1) > max_norm*1.001).any())
-    fields = dict(num_samples=8, iterations=2, num_elites=3, horizon=4, sigma=1.5, max_norm=2.45, action_dim=2, reduce='sum', distance='squared', pick='mean', execute=1, warm_sigma=1., first_iterations=2, fresh=.2, rho=.5, fresh_sigma=1.5, smooth=.1, keep=1, restarts=1)
+    fields = dict(num_samples=8, iterations=2, num_elites=3, horizon=4, sigma=1.5, max_norm=2.45, action_dim=2, reduce='sum', distance='squared', pick='mean', execute=1, warm_sigma=1., first_iterations=2, fresh=.2, rho=.5, fresh_sigma=1.5, smooth=.1, keep=1, memory=.5, memory_width=2., restarts=1)
     works = lambda p: p.num_samples > 999 or p.horizon > 999 or p.action_dim > 99 or max(p.iterations, p.first_iterations or 0) > 99 or p.plan(quadratic, rng(0), 2).actions.isfinite().all()
     yield 'planning.cem.CEM', ce.CEM, fields, lambda r, **kw: works(r)
     yield 'planning.cem.CEM update', cem.update, dict(actions=t(B, N, T, A), cost=t(B, N)), lambda r, actions, **kw: r.mean.shape == (len(actions), *actions.shape[2:])

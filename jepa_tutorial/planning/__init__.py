@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-_HOME = dict(goal_cost='cost', goal_distance='cost', CEM='cem', Plan='cem', Update='cem', limit_norm='cem', smooth_noise='cem',
+_HOME = dict(goal_cost='cost', goal_distance='cost', Hills='cost', CEM='cem', Plan='cem', Update='cem', limit_norm='cem', smooth_noise='cem',
              MPPI='mppi', build_planner='mppi', load_planner='mppi', published_planner='mppi', fast_planner='mppi', make_cost='fast',
              Tasks='episodes', sample_tasks='episodes', Episodes='episodes', run_policy='episodes', run_episodes='episodes', Agent='episodes',
              random_actions='episodes', straight_line='episodes', oracle='episodes', success_rate='episodes')

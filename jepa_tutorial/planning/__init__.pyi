@@ -2,6 +2,7 @@
 from typing import Any
 from .cost import goal_cost as goal_cost
 from .cost import goal_distance as goal_distance
+from .cost import Hills as Hills
 from .cem import CEM as CEM
 from .cem import Plan as Plan
 from .cem import Update as Update
@@ -24,6 +25,6 @@ from .episodes import straight_line as straight_line
 from .episodes import oracle as oracle
 from .episodes import success_rate as success_rate
 
-__all__ = ['goal_cost', 'goal_distance', 'CEM', 'Plan', 'Update', 'limit_norm', 'smooth_noise', 'MPPI', 'build_planner', 'load_planner', 'published_planner', 'fast_planner', 'make_cost', 'Tasks', 'sample_tasks', 'Episodes', 'run_policy', 'run_episodes', 'Agent', 'random_actions', 'straight_line', 'oracle', 'success_rate']
+__all__ = ['goal_cost', 'goal_distance', 'Hills', 'CEM', 'Plan', 'Update', 'limit_norm', 'smooth_noise', 'MPPI', 'build_planner', 'load_planner', 'published_planner', 'fast_planner', 'make_cost', 'Tasks', 'sample_tasks', 'Episodes', 'run_policy', 'run_episodes', 'Agent', 'random_actions', 'straight_line', 'oracle', 'success_rate']
 
 _HOME: Any

@@ -31,6 +31,8 @@ class _Replanning(_Search):
     first_iterations: int | None = None
     carry: bool = False
     shake: bool = False
+    memory: float = 0.0
+    memory_width: float = 5.0
 
 @dataclass
 class CEM(_Replanning):

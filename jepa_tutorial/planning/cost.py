@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 import torch
-from ..core import _can, _expect, _same_home
+from ..core import _can, _expect, _measure, _same_home
 
 # %% auto #0
 __all__ = ['goal_distance', 'goal_cost', 'Hills']
@@ -35,6 +35,7 @@ def goal_cost(
 ) -> torch.Tensor:              # [E,N]
     "The cost of plans: imagine each (@eq-imagine), and add up how far from the goal it is (@eq-cost)."
     _can('jepa', jepa, 'predict')
+    if hills is not None: _can('hills', hills, '__call__')
     _check_plans(z0, z_goal, actions, reduce)
     E, N, T, A = actions.shape
     z, total = z0.repeat_interleave(N, 0), 0                     # [E·N,D]: every plan starts from its episode's embedding
@@ -42,7 +43,7 @@ def goal_cost(
         z = jepa.predict(z, actions[:, :, t].reshape(E*N, A))
         if reduce == 'sum' or t == T-1:
             total = total + goal_distance(z.view(E, N, -1), z_goal[:, None], distance)
-            if hills: total = total + hills(z.view(E, N, -1))
+            if hills is not None: total = total + hills(z.view(E, N, -1))
     return total
 
 # %% ../../nbs/5_planning/15_cost.ipynb #6b6ce6ba
@@ -65,6 +66,7 @@ class Hills(NamedTuple):
     width: float          # the Gaussian's standard deviation, as a Euclidean distance
 
     def __call__(self, z):   # [E,N,D] -> [E,N]
+        _expect('z [E,N,D], places [E,m,D], height [E,m]', z, self.places, self.height); _measure('width', self.width, above=0)
         near = (-torch.cdist(z, self.places).square()/(2*self.width**2)).exp()   # [E,N,m]
         return (near @ self.height[..., None])[..., 0]
 

@@ -186,7 +186,7 @@ def _remembered(self: Agent, z):
     self.been.append(z.float())
     places, p = torch.stack(self.been, 1), self.planner                                           # [E,m,D]
     far = goal_distance(places, self.z_goal[:, None].float(), 'plain') > 2*p.memory_width
-    return Hills(places, p.memory*far, p.memory_width)
+    return Hills(places, p.memory*far.float(), p.memory_width)
 
 # %% ../../nbs/5_planning/18_episodes.ipynb #b7fd6039
 def run_episodes(

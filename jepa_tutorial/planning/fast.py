@@ -135,14 +135,14 @@ class FastCost(Cost):
         _check_plans(self.start, self.goal, actions, self.reduce)
         _expect('z0 [E,D]', self.start, D=self.p.D)
         if counts is None: counts = _counts(self.reduce, actions.shape[2], actions.shape[2], actions.device)
-        if self.hills: return self._remembering(actions, counts)
+        if self.hills is not None: return self._remembering(self.hills, actions, counts)
         imagine = _imagine_fused if actions.device.type == 'cuda' and _after() else _imagine
         return torch.cat([imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance)
                           for e, a in _blocks(self.jepa, actions, self.rows)]).view(actions.shape[:2])
 
-    def _remembering(self, actions, counts):   # in blocks of whole episodes, since each has hills of its own
+    def _remembering(self, hills, actions, counts):   # in blocks of whole episodes, since each has hills of its own
         N = actions.shape[1]
-        return torch.cat([_imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance, self.hills.of(slice(e[0], e[-1] + 1)))
+        return torch.cat([_imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance, hills.of(slice(e[0], e[-1] + 1)))
                           for e, a in _blocks(self.jepa, actions, max(1, self.rows//N)*N)]).view(actions.shape[:2])
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #5631212d
@@ -211,7 +211,7 @@ class RecordedCost(FastCost):
         self.tapes = {}
 
     def iterate(self, planner: CEM, noise, mean, std, *elites) -> Step:
-        if self.hills: return planner.iterate(self, noise, mean, std, *elites)   # they grow in number, and a recording has one shape
+        if self.hills is not None: return planner.iterate(self, noise, mean, std, *elites)   # they grow in number, and a recording has one shape
         T, rounded = noise.shape[2], -(-noise.shape[2]//15)*15
         key = repr(planner), rounded, sum(x.shape[1] for x in elites)
         if key not in self.tapes: self.tapes[key] = Recorded(lambda counts, *x: planner.iterate(partial(self, counts=counts), *x))

@@ -77,7 +77,7 @@ def _imagine(
         h = _step(p, s, h, action)
         d = torch.linalg.vector_norm(torch.sub(h, goal, out=s.n), dim=-1)
         total.addcmul_(d.square_().div_(p.D) if distance == 'squared' else d, count)
-        if hills: total.addcmul_(hills(h.unflatten(0, (len(hills.places), -1))).flatten(), count)
+        if hills is not None: total.addcmul_(hills(h.unflatten(0, (len(hills.places), -1))).flatten(), count)
     return total
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #d869a685

@@ -152,10 +152,10 @@ def _full():
     row = lambda *a, **k: Row('full', *a, **k)
     last = lambda *a, **k: [row(*a, **k, back=b) for b in range(3)]
     fast = last('random_wall') + [row('random_wall', 'refined', planner=p) for p in ('fast', 'alert')] + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
-    search = [row('random_wall', v, planner=p) for p in ('published', 'fast_squared') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last', 'alert', 'memory')] + [row('random_wall', contact='bounce'), row('random_wall', planner='published', contact='bounce')]
+    search = [row('random_wall', v, planner=p) for p in ('published', 'fast_squared') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last', 'alert')] + last('random_wall', planner='memory') + [row('random_wall', contact='bounce'), row('random_wall', planner='published', contact='bounce')]
     walls = [row('random_wall', 'refined', planner=p, walls='new_wall') for p in ('alert', 'memory')] + [row('fixed_wall', walls='random_wall')]
     search += walls + [row(w, v, planner='published') for w, v in (('fixed_wall', 'full'), *(('random_wall', v) for v in ABLATIONS))]
-    seeds = [r for s in (1000, 10000) for v in ('full', *ABLATIONS) for r in last('random_wall', v, seed=s)]
+    seeds = [r for s in (1000, 10000) for r in last('random_wall', seed=s) + last('random_wall', seed=s, planner='memory') + [r for v in ABLATIONS for r in last('random_wall', v, seed=s)]]
     return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #6eab03f5

@@ -135,15 +135,11 @@ class FastCost(Cost):
         _check_plans(self.start, self.goal, actions, self.reduce)
         _expect('z0 [E,D]', self.start, D=self.p.D)
         if counts is None: counts = _counts(self.reduce, actions.shape[2], actions.shape[2], actions.device)
-        if self.hills is not None: return self._remembering(self.hills, actions, counts)
         imagine = _imagine_fused if actions.device.type == 'cuda' and _after() else _imagine
-        return torch.cat([imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance)
-                          for e, a in _blocks(self.jepa, actions, self.rows)]).view(actions.shape[:2])
-
-    def _remembering(self, hills, actions, counts):   # in blocks of whole episodes, since each has hills of its own
-        N = actions.shape[1]
-        return torch.cat([_imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance, hills.of(slice(e[0], e[-1] + 1)))
-                          for e, a in _blocks(self.jepa, actions, max(1, self.rows//N)*N)]).view(actions.shape[:2])
+        N, hills = actions.shape[1], self.hills
+        rows = max(1, self.rows//N)*N if hills else self.rows          # whole episodes, since each has hills of its own
+        return torch.cat([imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance, hills and hills.of(slice(e[0], e[-1] + 1)))
+                          for e, a in _blocks(self.jepa, actions, rows)]).view(actions.shape[:2])
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #5631212d
 def make_cost(
@@ -192,7 +188,7 @@ def _after():
     return after
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #f8a04a36
-def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str) -> torch.Tensor:   # as `_imagine`
+def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str, hills: Hills | None = None) -> torch.Tensor:   # as `_imagine`
     "Costs of M plans, with two kernels for each step."
     (M, D), cell, (_, scale, shift, eps) = z0.shape, p.cell, p.norm
     w, total = cell.weight_hh.T.to(p.w.dtype), z0.new_zeros(M)
@@ -201,6 +197,7 @@ def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str) -> tor
         torch.mm(x, w, out=g)
         _after()[(M,)](g, h, x, a, goal, total, count, cell.weight_ih, cell.bias_ih, cell.bias_hh, scale, shift, eps,
                        D, p.A, 1 << (D - 1).bit_length(), distance == 'squared')
+        if hills is not None: total.addcmul_(hills(h.unflatten(0, (len(hills.places), -1))).flatten(), count)
     return total
 
 # %% ../../nbs/7_tools/26_fast_planning.ipynb #2b984faf

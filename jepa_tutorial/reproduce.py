@@ -17,7 +17,7 @@ from .core import PACKAGE, _bytes, _choice, _json, _reading, load_config, rng
 from .planning.episodes import Agent, Episodes, Tasks, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 from .planning.fast import Cost
 from .planning.mppi import load_planner
-from .probing import decode, effective_rank, embed
+from .probing import PositionProbe, decode, effective_rank, embed, fit_probe
 from .refining import Dreams, refine
 from .training import Learner, _device_name, _write_atomic, train
 from .two_rooms import Layout, Rooms, render, sample_free, sample_layouts
@@ -26,8 +26,8 @@ from .two_rooms import Layout, Rooms, render, sample_free, sample_layouts
 __all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', 'INGREDIENTS',
            'world_tasks', 'save_tasks', 'load_tasks', 'Row', 'episodes_of', 'settings', 'queue', 'TimeIsUp', 'deadline',
            'shipped', 'train_row', 'outcomes', 'evaluate', 'summary', 'commit', 'provenance', 'dot_share', 'Inside',
-           'look_inside', 'digest', 'world_digest', 'training_digest', 'planner_digest', 'behaviour', 'stale', 'mark',
-           'result_path', 'make_row', 'baselines', 'load_results', 'table', 'work', 'matching']
+           'look_inside', 'read_rooms', 'digest', 'world_digest', 'training_digest', 'planner_digest', 'behaviour',
+           'stale', 'mark', 'result_path', 'make_row', 'baselines', 'load_results', 'table', 'work', 'matching']
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
@@ -282,6 +282,22 @@ def look_inside(
     error = (decode(trained.jepa, trained.probe, z).cpu() - spots).norm(dim=-1).mean().item()
     return Inside(z.view(6, places, -1), error, effective_rank(z), z.std(0).mean().item(), dot_share(z.view(6, places, -1)))
 
+# %% ../nbs/7_tools/24_reproduce.ipynb #3fbd3aef
+def read_rooms(
+    trained: Trained,
+    rooms: int = 2000,     # of which a fresh probe learns to read the wall and the door
+    held_out: int = 200,   # R, of which it doesn't
+    steps: int = 400,      # of its training
+) -> tuple:                # true and read [R,4], pixels: x and y of the dot, column of the wall, row of the door
+    "What there is to read in pictures of random rooms: the dot for the model's own probe, the room for a fresh one."
+    layout, dev = sample_layouts(rooms + held_out, generator=rng(10)), next(trained.jepa.parameters()).device
+    spots, room = sample_free(layout, generator=rng(11)), torch.stack(layout, 1).float()
+    z, mean, std = embed(trained.jepa.eval(), render(spots, layout).to(dev)), room[:rooms].mean(0), room[:rooms].std(0)
+    with torch.random.fork_rng(devices=[]): torch.manual_seed(12); probe = PositionProbe(z.shape[-1])
+    fit_probe(probe.to(dev), z[:rooms], ((room[:rooms] - mean)/std).to(dev), steps, generator=rng(13))
+    with torch.no_grad(): read = probe(z[rooms:]).float().cpu()*std + mean
+    return torch.cat([spots, room], 1)[rooms:], torch.cat([decode(trained.jepa, trained.probe, z[rooms:]).cpu(), read], 1)
+
 # %% ../nbs/7_tools/24_reproduce.ipynb #45edb36f
 def digest(
     *tensors: torch.Tensor,
@@ -376,6 +392,12 @@ def result_path(row: Row, out: Path | str, final: bool) -> Path:
     "Where the result of a row is kept."
     return Path(out)/('final' if final else 'validation')/f'{row.name}.json'
 
+def _room_read(trained: Trained, shown: int = 3) -> dict:
+    "Mean errors of the readings of wall and door, and the first few rooms, true and as they are read."
+    true, read = read_rooms(trained)
+    wall, door = (read - true)[:, 2:].abs().mean(0).tolist()
+    return dict(wall_error=wall, door_error=door, rooms=[[[round(v, 1) for v in r] for r in room] for room in torch.stack([true, read], 1)[:shown].tolist()])
+
 def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=None: None, device=None, progress=False) -> dict:
     "Train if necessary, evaluate, and write the result."
     trained = train_row(row, runs, check, device, progress)
@@ -384,7 +406,7 @@ def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=
     planner, path = load_planner(*PLANNERS[row.planner]), result_path(row, out, final)
     act = lambda part, i: run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
     got = evaluate(act, tasks, Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl', check, 20 if dev.type == 'cpu' else n)
-    inside = look_inside(trained, row.world == 'fixed_wall')._asdict(); del inside['z']
+    inside = look_inside(trained, row.world == 'fixed_wall')._asdict() | (_room_read(trained) if row.world == 'random_wall' else {}); del inside['z']
     result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=_device_name(dev), **provenance(trained.card),
                   inside=inside, behaviour=_as_trained(row, runs, trained.card))
     path.parent.mkdir(parents=True, exist_ok=True)

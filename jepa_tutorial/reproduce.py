@@ -99,7 +99,7 @@ class Row(NamedTuple):
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #e44fc995
 VARIANTS = dict(full=[], refined=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
-                start_first=['loss.start=first'], start_every=['loss.start=every'], two_layers=['model.num_layers=2'],
+                start_first=['loss.start=first'], start_every=['loss.start=every'], two_layers=['model.num_layers=2'], more_time_similarity=['loss.delta=48'],
                 per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'],
                 long_rollouts=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5', 'data.door_start=0.25', 'optim.predictor_scale=2.0'])
 ABLATIONS = [v for v in VARIANTS if v.startswith('no_')]
@@ -144,7 +144,7 @@ def _laptop():
     rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', back=b) for b in (2, 4, 6, 8)] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
     rows += [row(w, planner='alert') for w in ('fixed_wall', 'random_wall')] + [row('random_wall', planner='memory'), row('fixed_wall', walls='random_wall')]
     rows += [row('fixed_wall', planner=p, steps=100) for p in ('fast', 'published')]
-    return rows + [row('random_wall', v) for v in ABLATIONS if v != 'no_inverse_dynamics']
+    return rows + [row('random_wall', v) for v in (*(v for v in ABLATIONS if v != 'no_inverse_dynamics'), 'more_time_similarity')]
 
 # %% ../nbs/7_tools/24_reproduce.ipynb #b4981dfc
 def _full():

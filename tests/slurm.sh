@@ -12,7 +12,7 @@ if ! command -v slurmctld slurmd munged >/dev/null; then
   [ -z "${ours:-}" ] || rm /usr/sbin/policy-rc.d
 fi
 
-d=$(mktemp -d /tmp/slurm.XXXXXX)
+d=$(mktemp -d -p /tmp)
 chmod 755 "$d"; mkdir "$d/state" "$d/spool"
 host=$(hostname -s)
 cat >"$d/slurm.conf" <<C

@@ -50,9 +50,9 @@ pages: .venv/.dev
 	$(BIN)/pip install -qq playwright
 	$(BIN)/pytest -q -m html
 
-# every promise of the appendix in full (a quarter of an hour on two cores), into nbs/results/soak.json; ONLY=faults for some of them
+# every promise of the appendix in full (a quarter of an hour on two cores), into jepa_tutorial/results/soak.json; ONLY=faults for some of them
 soak: .venv/.dev .venv/.lab
-	SOAK=1 SOAK_OUT=nbs/results/soak.json $(BIN)/pytest -q -m promise --durations 0 -k '$(ONLY)'
+	SOAK=1 SOAK_OUT=jepa_tutorial/results/soak.json $(BIN)/pytest -q -m promise --durations 0 -k '$(ONLY)'
 
 # the library on the lowest versions that settings.ini allows; TORCH=2.13 takes another torch than the lowest
 oldest:

@@ -104,20 +104,26 @@ TINY = ['model.channels=[2,2,2]', 'model.dim=8', 'data.steps=20', 'data.clip=5',
         'optim.batch=4', 'optim.epoch_steps=8', 'optim.epochs=2', 'save_every=3', 'eval.unroll_every=8', 'eval.unroll_clips=2']
 
 def train(folder: Path):
-    from jepa_tutorial import cli
-    cli._can_draw = lambda: False                       # curves take longer than this training; the sweep's are drawn
-    cli.jepa_train('quick', TINY, out=str(folder/'run'), device='cpu', json=True)
+    from jepa_tutorial.tools import commands, pictures
+    pictures.can_draw = lambda: False                       # curves take longer than this training; the sweep's are drawn
+    commands.jepa_train('quick', TINY, out=str(folder/'run'), device='cpu', json=True)
 
 def reproduce(folder: Path):
     "Three rows: a run's last epoch, the one before, and the refined model."
-    from jepa_tutorial import cli, reproduce as r
     from jepa_tutorial.planning.episodes import sample_tasks
-    from jepa_tutorial.refining import Dreams, refine
-    rows = [r.Row('laptop', 'fixed_wall', steps=3), r.Row('laptop', 'fixed_wall', back=1, steps=3), r.Row('laptop', 'fixed_wall', 'refined', steps=3)]
-    r.queue, r.settings = lambda budget: rows, lambda row: r.load_config('quick', *TINY, f'name={row.run}')
-    r.refine, r.sample_tasks = partial(refine, dreams=Dreams(films=4, frames=5, steps=3, updates=3, batch=2)), lambda n, **k: sample_tasks(min(n, 50), **k)
-    r.EPISODES, r.PLANNERS = dict(laptop=50), dict(fast=['plan_fast', 'num_samples=4', 'num_elites=2', 'horizon=3', 'execute=1', 'iterations=1', 'first_iterations=1'])
-    cli.jepa_reproduce(out=str(folder/'results'), runs=str(folder/'runs'), device='cpu', json=True)
+    from jepa_tutorial.tools import commands, fingerprints, reproduce, rows, tasks
+    from jepa_tutorial.tools.config import load_config
+    from jepa_tutorial.training.refining import Dreams, refine
+    Row = rows.Row
+    todo = [Row('laptop', 'fixed_wall', steps=3), Row('laptop', 'fixed_wall', back=1, steps=3), Row('laptop', 'fixed_wall', 'refined', steps=3)]
+    planner = ['plan_fast', 'num_samples=4', 'num_elites=2', 'horizon=3', 'execute=1', 'iterations=1', 'first_iterations=1']
+    small = dict(queue=lambda budget: todo, settings=lambda row: load_config('quick', *TINY, f'name={row.run}'),
+                 refine=partial(refine, dreams=Dreams(films=4, frames=5, steps=3, updates=3, batch=2)), sample_tasks=lambda n, **k: sample_tasks(min(n, 50), **k),
+                 EPISODES=dict(laptop=50), PLANNERS=dict(fast=planner))
+    for name, value in small.items():
+        for m in (fingerprints, reproduce, rows, tasks):
+            if hasattr(m, name): setattr(m, name, value)
+    commands.jepa_reproduce(out=str(folder/'results'), runs=str(folder/'runs'), device='cpu', json=True)
 
 SPECS = Path(tempfile.gettempdir())/f'jepa-{os.getpid()}'
 def spec(name, /, **settings) -> str:
@@ -128,13 +134,13 @@ def spec(name, /, **settings) -> str:
 
 def sweep(folder: Path):
     "Two runs, one after the other, and the report on them."
-    from jepa_tutorial import cli
+    from jepa_tutorial.tools import commands
     two = spec('two', name='two', base='quick', overrides=TINY, grid={'loss.omega': [0, 1]})
-    for _ in range(2): cli.jepa_sweep(two, out=str(folder), single='next', device='cpu', json=True)
-    cli.jepa_report(str(folder), last=1, json=True)
+    for _ in range(2): commands.jepa_sweep(two, out=str(folder), single='next', device='cpu', json=True)
+    commands.jepa_report(str(folder), last=1, json=True)
 
 def plan(folder: Path):
-    from jepa_tutorial.cli import jepa_plan
+    from jepa_tutorial.tools.commands import jepa_plan
     small = spec('small', base='plan_fast', num_samples=8, num_elites=2, horizon=4, execute=2, iterations=1, first_iterations=1)
     jepa_plan('quick', planner=small, episodes=3, steps=12, gif=True, out=str(folder), json=True)
 
@@ -191,8 +197,8 @@ def refusals(folder):
 
 def paused(folder: Path):
     "A training that stops in the middle and does nothing."
-    from jepa_tutorial.core import load_config
-    from jepa_tutorial.training import train
+    from jepa_tutorial.tools.config import load_config
+    from jepa_tutorial.training.learner import train
     def wait(learner):
         if learner.step == 5: (folder/'there').write_text(''); time.sleep(600)
     train(load_config('quick', *TINY), folder/'run', [wait], device='cpu', progress=False)
@@ -238,12 +244,12 @@ def alarm(seconds):
 def cells(folder, interrupts, seed=2):
     "Notebook cells that train, act and refine, interrupted at any time; what is at hand afterwards, and what the cell does when it is run again."
     import copy, torch
-    from jepa_tutorial.checkpoints import load_pretrained
-    from jepa_tutorial.core import load_config
+    from jepa_tutorial.training.checkpoints import load_pretrained
+    from jepa_tutorial.tools.config import load_config
     from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
     from jepa_tutorial.planning.mppi import load_planner
-    from jepa_tutorial.refining import Dreams, refine
-    from jepa_tutorial.training import train
+    from jepa_tutorial.training.refining import Dreams, refine
+    from jepa_tutorial.training.learner import train
     chance, folder, found = random.Random(seed), Path(folder), dict(interrupts=0, wrong=[])
     trained, tasks, planner = load_pretrained('quick', 'cpu'), sample_tasks(3), load_planner('plan_fast', 'num_samples=20', 'num_elites=5')
     frame, whole = torch.zeros(1, 1, 2, 65, 65, dtype=torch.uint8), copy.deepcopy(trained.jepa.state_dict())
@@ -275,12 +281,12 @@ def growth(samples) -> dict:
 def memory(folder, steps, episodes):
     "Memory and open files of this process after each step of a training, and after each episode."
     import psutil
-    from jepa_tutorial.checkpoints import load_pretrained
-    from jepa_tutorial.cli import evaluations
-    from jepa_tutorial.core import load_config
+    from jepa_tutorial.training.checkpoints import load_pretrained
+    from jepa_tutorial.tools.evaluation import evaluations
+    from jepa_tutorial.tools.config import load_config
     from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
     from jepa_tutorial.planning.mppi import load_planner
-    from jepa_tutorial.training import train
+    from jepa_tutorial.training.learner import train
     me, found = psutil.Process(), []
     def look(*_): found.append((me.memory_info().rss, me.num_fds()))
     cfg = load_config('quick', *TINY, f'optim.epoch_steps={steps//20}', 'optim.epochs=20', 'save_every=25')

@@ -56,7 +56,7 @@ def test_public_names_say_what_they_are(module):
 
 def test_users_see_types(tmp_path):
     "Whoever installs the package gets types for methods that were patched in, and for names that are imported late."
-    lines = ['import torch', 'from jepa_tutorial.jepa import JEPA', 'from jepa_tutorial.planning import CEM',
+    lines = ['import torch', 'from jepa_tutorial.model import JEPA', 'from jepa_tutorial.planning import CEM',
              'z: torch.Tensor = JEPA().encode(torch.zeros(1, 2, 65, 65))', 'JEPA().encode()', 'steps: int = CEM().horizon', 'name: str = CEM().horizon']
     assert check(tmp_path, lines, '--search-path', root) == [5, 7]
     assert 'py.typed *.pyi */*.pyi' in (root/'settings.ini').read_text() and (api.package/'py.typed').exists()

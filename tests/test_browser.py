@@ -94,7 +94,7 @@ def changes(page, picture, before):
     return picture.get_attribute('src') != before
 
 def test_every_live_page_has_a_hand():
-    live = {p.relative_to(root/'nbs') for p in (root/'nbs'/'8_play').glob('*.ipynb')}
+    live = {p.relative_to(root/'nbs') for p in (root/'nbs'/'7_play').glob('*.ipynb')}
     assert len(live) >= 4 and live <= set(pages) and len(pages) >= 8
 
 @pytest.mark.parametrize('page_path', pages, ids=lambda p: p.stem)
@@ -109,7 +109,7 @@ def test_hands_move_their_pictures(page_path, lab, browser):
                 move(found.nth(i))
                 if changes(page, picture, before): break
             else: pytest.fail(f'hand {i}: its picture stays the same')
-        if page_path.parts[0] == '8_play': by_keyboard(page, found.first)
+        if page_path.parts[0] == '7_play': by_keyboard(page, found.first)
         if shots := os.environ.get('SHOTS'):
             found.last.scroll_into_view_if_needed(); Path(shots).mkdir(parents=True, exist_ok=True)
             found.last.screenshot(path=f'{shots}/{page_path.stem}.png'); page.screenshot(path=f'{shots}/{page_path.stem}_page.png')

@@ -2,11 +2,12 @@
 import json, os, signal, struct, subprocess, sys, time
 from pathlib import Path
 import pytest, torch
-from jepa_tutorial import checkpoints
-from jepa_tutorial.checkpoints import Trained, load_pretrained, load_trained, save_trained
-from jepa_tutorial.core import load_config
-from jepa_tutorial.jepa import build_jepa
-from jepa_tutorial.probing import PositionProbe
+from jepa_tutorial.tools import files
+from jepa_tutorial.training import checkpoints
+from jepa_tutorial.tools.config import load_config
+from jepa_tutorial.model.jepa import build_jepa
+from jepa_tutorial.training.checkpoints import load_pretrained, load_trained, save_trained, Trained
+from jepa_tutorial.training.probing import PositionProbe
 
 SMALL = ('model.dim=16', 'model.channels=[2,2,2]')
 
@@ -168,7 +169,7 @@ def test_no_such_pretrained_model():
 def test_full_disk_leaves_the_old_pair(saved, monkeypatch):
     folder, trained = saved
     def full(fd): raise OSError(28, 'No space left on device')
-    monkeypatch.setattr(checkpoints.os, 'fsync', full)
+    monkeypatch.setattr(files.os, 'fsync', full)
     with pytest.raises(OSError): save_trained(folder/'model', make(1))
     assert same(load_trained(folder, 'cpu'), trained)
     assert sorted(p.name for p in folder.iterdir()) == ['model.json', 'model.safetensors']
@@ -178,7 +179,7 @@ def test_crash_between_the_two_files_is_noticed(saved, monkeypatch):
     def once(a, b):
         if names: raise KeyboardInterrupt
         names.append(Path(b).name); replace(a, b)
-    monkeypatch.setattr(checkpoints.os, 'replace', once)
+    monkeypatch.setattr(files.os, 'replace', once)
     with pytest.raises(KeyboardInterrupt): save_trained(saved[0]/'model', make(1))
     monkeypatch.undo()
     with pytest.raises(ValueError) as e: load_trained(saved[0], 'cpu')

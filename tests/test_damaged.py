@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np, pytest, safetensors.torch as st, torch, yaml
 from omegaconf import OmegaConf
 import jepa_tutorial
-from jepa_tutorial import checkpoints, cli, reproduce, sweeps, tracking, training
-from jepa_tutorial.checkpoints import Trained, load_trained, save_trained
-from jepa_tutorial.core import _keys, _kind, load_config
-from jepa_tutorial.jepa import build_jepa
+from jepa_tutorial.tools import commands, evaluation, report, reproduce, rows, runner, sweeps, tasks, tracking
+from jepa_tutorial.training import checkpoints, learner, resuming
+from jepa_tutorial.tools.config import _kind, dotted_keys, load_config
+from jepa_tutorial.model.jepa import build_jepa
+from jepa_tutorial.training.checkpoints import load_trained, save_trained, Trained
+from jepa_tutorial.training.probing import PositionProbe
 from jepa_tutorial.planning.mppi import load_planner
-from jepa_tutorial.probing import PositionProbe
 
 PACKAGE = Path(jepa_tutorial.__file__).parent
 SMALL = ('model.dim=16', 'model.channels=[2,2,2]', 'optim.batch=2', 'optim.epoch_steps=4', 'optim.epochs=2', 'data.clip=5', 'loss.rollout=2')
@@ -35,19 +36,19 @@ def finite(x): return numbers(x) and np.isfinite(x)
 
 def right_settings(a, b):
     "The keys are those of the base, and each value is of its kind."
-    return _keys(a) == _keys(b) and all(_kind(OmegaConf.select(a, k)) == _kind(OmegaConf.select(b, k)) or None in (OmegaConf.select(a, k), OmegaConf.select(b, k)) for k in _keys(b))
+    return dotted_keys(a) == dotted_keys(b) and all(_kind(OmegaConf.select(a, k)) == _kind(OmegaConf.select(b, k)) or None in (OmegaConf.select(a, k), OmegaConf.select(b, k)) for k in dotted_keys(b))
 
 def read_state(folder):
-    learner = training.Learner(load_config('quick', *SMALL), 'cpu')
-    training.load_state(learner, folder)
+    learner = learner.Learner(load_config('quick', *SMALL), 'cpu')
+    resuming.load_state(learner, folder)
     return learner.state()
 
 def read_tasks(folder):
-    was, reproduce.TASKS = reproduce.TASKS, folder
-    try: return reproduce.load_tasks('fixed_wall_v1')
-    finally: reproduce.TASKS = was
+    was, tasks.TASKS = tasks.TASKS, folder
+    try: return tasks.load_tasks('fixed_wall_v1')
+    finally: tasks.TASKS = was
 
-ROW = reproduce.queue('laptop')[0]
+ROW = rows.queue('laptop')[0]
 def read_result(folder): return reproduce.load_results(folder, True, ['laptop'])[ROW]
 
 KINDS = [
@@ -58,35 +59,35 @@ KINDS = [
     Kind('settings', 'mine.yaml', lambda f: load_config(f/'mine.yaml'), right_settings),
     Kind('planner', 'plan.yaml', lambda f: load_planner(str(f/'plan.yaml')), lambda a, b: isinstance(a, type(b).__mro__[-2])),
     Kind('sweep', 'sweep.yaml', sweeps.load_sweep, lambda a, b: all(t.name and t.overrides for t in a.trials)),
-    Kind("a run's settings", 'run/config.yaml', sweeps.finished, lambda a, b: all(c.optim.epochs == 2 and c.optim.epoch_steps > 0 for c in a.values())),
-    Kind('metrics', 'metrics.jsonl', training.read_metrics, lambda a, b: all(type(r['step']) is int and all(map(numbers, r.values())) for r in a)),
-    Kind('status', 'status.json', sweeps.read_status, lambda a, b: a['state'] in ('queued', 'running', 'done', 'failed', 'stopped', 'missing')),
+    Kind("a run's settings", 'run/config.yaml', report.finished, lambda a, b: all(c.optim.epochs == 2 and c.optim.epoch_steps > 0 for c in a.values())),
+    Kind('metrics', 'metrics.jsonl', resuming.read_metrics, lambda a, b: all(type(r['step']) is int and all(map(numbers, r.values())) for r in a)),
+    Kind('status', 'status.json', runner.read_status, lambda a, b: a['state'] in ('queued', 'running', 'done', 'failed', 'stopped', 'missing')),
     Kind('result', f'final/{ROW.name}.json', read_result, lambda a, b: a is None or all(0 <= a[k] <= 1 for k in ('success', 'low', 'high')) and finite(a['seconds_per_episode'])),
-    Kind('episodes', 'log.jsonl', lambda f: reproduce._pieces(f/'log.jsonl'), lambda a, b: all(finite(p['seconds']) and all(len(o) == 3 and all(map(finite, o)) for o in p['outcomes']) for p in a)),
-    Kind('table', 'epochs.csv', lambda f: sweeps.read_csv(f/'epochs.csv'), lambda a, b: all(type(r['step']) is int and type(r['value']) is float and r.keys() == a[0].keys() for r in a)),
-    Kind('bench', 'bench.json', lambda f: cli._earlier(f/'bench.json'), lambda a, b: all(finite(c['fast']) for c in a['cases'])),
+    Kind('episodes', 'log.jsonl', lambda f: evaluation._pieces(f/'log.jsonl'), lambda a, b: all(finite(p['seconds']) and all(len(o) == 3 and all(map(finite, o)) for o in p['outcomes']) for p in a)),
+    Kind('table', 'epochs.csv', lambda f: report.read_csv(f/'epochs.csv'), lambda a, b: all(type(r['step']) is int and type(r['value']) is float and r.keys() == a[0].keys() for r in a)),
+    Kind('bench', 'bench.json', lambda f: commands._earlier(f/'bench.json'), lambda a, b: all(finite(c['fast']) for c in a['cases'])),
     Kind('number at wandb', 'wandb-run', tracking._number, lambda a, b: 0 < len(a) <= 128 and a.isascii() and not set(a) & set(' \n\0')),
 ]
 
 def make_folder(f: Path) -> Path:
     "One healthy file of each kind."
-    cfg, results = load_config('quick', *SMALL), PACKAGE.parent/'nbs/results'
+    cfg, results = load_config('quick', *SMALL), PACKAGE.parent/'jepa_tutorial/results'
     torch.manual_seed(0)
     for sub in ('run', 'final'): (f/sub).mkdir(parents=True)
     save_trained(f/'model', Trained(build_jepa(cfg.model), PositionProbe(16), dict(config=cfg, steps=3, history=[dict(step=i, probe=i/7) for i in range(20)])))
-    learner = training.Learner(cfg, 'cpu')
-    for _ in range(2): training.train_step(learner)
-    training.save_state(learner, f)
+    learner = learner.Learner(cfg, 'cpu')
+    for _ in range(2): learner.train_step(learner)
+    resuming.save_state(learner, f)
     shutil.copy(PACKAGE/'tasks'/'fixed_wall_v1.npz', f)
     (f/'mine.yaml').write_text((PACKAGE/'configs'/'random_wall.yaml').read_text() + '# ein Kommentar über Türen\n', encoding='utf-8')
     (f/'plan.yaml').write_text('base: plan_fast\nnum_samples: 50\nhorizon: 40\nsigma: 1.25\nrho: [0.9]\n')
     (f/'sweep.yaml').write_text('name: mine\nbase: quick\noverrides: [optim.epochs=2]\ngrid:\n  seed: [1, 2]\n  loss.alpha: [4, 16]\n')
     (f/'run/config.yaml').write_text(OmegaConf.to_yaml(cfg)); (f/'run/epoch_002.safetensors').write_bytes(b'')
     (f/'metrics.jsonl').write_text(''.join(json.dumps(dict(step=i, frames=10*i, total=1/i, probe=float('nan') if i == 3 else .1, seconds=.5*i)) + '\n' for i in range(1, 30)))
-    (f/'status.json').write_text(json.dumps(dict(state='running', **sweeps._who(), updated=1.5)))
+    (f/'status.json').write_text(json.dumps(dict(state='running', **runner._who(), updated=1.5)))
     (f/'final'/f'{ROW.name}.json').write_text((results/'final'/f'{ROW.name}.json').read_text())
     (f/'log.jsonl').write_text(''.join(json.dumps(dict(seconds=1.5, outcomes=[[3.25, 1.125, 40], [30.5, 12.75, -1]]*10)) + '\n' for _ in range(5)))
-    sweeps.write_csv(f/'epochs.csv', [dict(run='a', group='b', seed='1', epoch=e, step=4*e, metric='probe', value=.25*e) for e in range(1, 20)])
+    report.write_csv(f/'epochs.csv', [dict(run='a', group='b', seed='1', epoch=e, step=4*e, metric='probe', value=.25*e) for e in range(1, 20)])
     (f/'bench.json').write_text((results/'bench-cpu.json').read_text())
     tracking._number(f)
     return f
@@ -279,7 +280,7 @@ def test_no_source_reads_a_file_in_a_way_that_could_run_it():
     assert {n: f for n, s in sources.items() if (f := unsafe(s))} == {}
     # settings are read in one place, behind `_check_yaml`; processes of one training tell each other their step by pickle, never through a file
     where = lambda words: {n for n, s in sources.items() if any(isinstance(c, ast.Call) and ast.unparse(c.func).endswith(words) for c in ast.walk(ast.parse(s)))}
-    assert where('OmegaConf.load') == {'core.py'} and where(('_object', '_object_list')) <= {'parallel.py'}
+    assert where('OmegaConf.load') == {'tools/config.py'} and where(('_object', '_object_list')) <= {'training/distributed.py'}
 
 class Run:
     "Pickled, a command."
@@ -336,16 +337,16 @@ def healthy(tmp_path_factory): return make_folder(tmp_path_factory.mktemp('files
 @pytest.fixture
 def folder(healthy, tmp_path): return shutil.copytree(healthy, tmp_path/'run')
 
-TRAIN = lambda f: cli.jepa_train('quick', SMALL, out=str(f), device='cpu', json=True)
-PLAN = lambda f: cli.jepa_plan(str(f), episodes=1, steps=1, json=True)
+TRAIN = lambda f: commands.jepa_train('quick', SMALL, out=str(f), device='cpu', json=True)
+PLAN = lambda f: commands.jepa_plan(str(f), episodes=1, steps=1, json=True)
 COMMANDS = {
-    'jepa_train': [('state', 'one_bit', TRAIN), ('state', 'nan', TRAIN), ('state', 'png', TRAIN), ('metrics', 'middle', TRAIN), *(('settings', how, lambda f: cli.jepa_train(str(f/'mine.yaml'), out=str(f/'new'))) for how in ('tag', 'laughs', 'png', 'nested_yaml', 'looked_up', 'folder', 'gone', 'utf16'))],
-    'jepa_plan': [('weights', 'one_bit', PLAN), ('weights', 'cut', PLAN), ('weights', 'nan', PLAN), ('card', 'huge_dim', PLAN), ('card', 'swapped', PLAN), ('card', 'folder', PLAN), ('planner', 'null', lambda f: cli.jepa_plan(str(f), planner=str(f/'plan.yaml'))), ('card', 'no_data', PLAN)],
-    'jepa_unroll': [('weights', how, lambda f: cli.jepa_unroll(str(f), clips=1)) for how in ('zip', 'infinity', 'integers', 'empty')],
-    'jepa_report': [("a run's settings", 'zeros', lambda f: cli.jepa_report(str(f))), ("a run's settings", 'gone', lambda f: cli.jepa_report(str(f))), ("a run's settings", 'text', lambda f: cli.jepa_report(str(f)))],
-    'jepa_sweep': [('sweep', how, lambda f: cli.jepa_sweep(str(f/'sweep.yaml'), list=True)) for how in ('laughs', 'looked_up', 'grid', 'png', 'folder')],
-    'jepa_reproduce': [('result', how, lambda f: cli.jepa_reproduce(list=True, out=str(f), final=True)) for how in ('cut', 'rate', 'nested', 'png', 'folder')],
-    'jepa_bench': [('bench', how, lambda f: cli.jepa_bench(baseline=str(f/'bench.json'))) for how in ('cut', 'list', 'gzip')]}
+    'jepa_train': [('state', 'one_bit', TRAIN), ('state', 'nan', TRAIN), ('state', 'png', TRAIN), ('metrics', 'middle', TRAIN), *(('settings', how, lambda f: commands.jepa_train(str(f/'mine.yaml'), out=str(f/'new'))) for how in ('tag', 'laughs', 'png', 'nested_yaml', 'looked_up', 'folder', 'gone', 'utf16'))],
+    'jepa_plan': [('weights', 'one_bit', PLAN), ('weights', 'cut', PLAN), ('weights', 'nan', PLAN), ('card', 'huge_dim', PLAN), ('card', 'swapped', PLAN), ('card', 'folder', PLAN), ('planner', 'null', lambda f: commands.jepa_plan(str(f), planner=str(f/'plan.yaml'))), ('card', 'no_data', PLAN)],
+    'jepa_unroll': [('weights', how, lambda f: commands.jepa_unroll(str(f), clips=1)) for how in ('zip', 'infinity', 'integers', 'empty')],
+    'jepa_report': [("a run's settings", 'zeros', lambda f: commands.jepa_report(str(f))), ("a run's settings", 'gone', lambda f: commands.jepa_report(str(f))), ("a run's settings", 'text', lambda f: commands.jepa_report(str(f)))],
+    'jepa_sweep': [('sweep', how, lambda f: commands.jepa_sweep(str(f/'sweep.yaml'), list=True)) for how in ('laughs', 'looked_up', 'grid', 'png', 'folder')],
+    'jepa_reproduce': [('result', how, lambda f: commands.jepa_reproduce(list=True, out=str(f), final=True)) for how in ('cut', 'rate', 'nested', 'png', 'folder')],
+    'jepa_bench': [('bench', how, lambda f: commands.jepa_bench(baseline=str(f/'bench.json'))) for how in ('cut', 'list', 'gzip')]}
 
 @pytest.mark.parametrize('command', COMMANDS)
 def test_commands_say_one_line(command, healthy, tmp_path, monkeypatch, capsys):
@@ -362,12 +363,12 @@ def test_commands_say_one_line(command, healthy, tmp_path, monkeypatch, capsys):
 def test_a_sweep_lists_only_what_it_can_read(folder, capsys):
     run = folder/'out'/'s1-alpha4'; run.mkdir(parents=True)
     (run/'status.json').write_bytes(b'{"state": "runn')
-    with pytest.raises(SystemExit) as e: cli.jepa_sweep(str(folder/'sweep.yaml'), out=str(folder/'out'), list=True)
+    with pytest.raises(SystemExit) as e: commands.jepa_sweep(str(folder/'sweep.yaml'), out=str(folder/'out'), list=True)
     assert f'{run}/status.json' in e.value.code and 'delete it' in e.value.code
 
 def test_a_damaged_lock_is_not_taken(tmp_path):
     (tmp_path/'run.lock').write_bytes(b'\x00\x00{"pid"')
     with pytest.raises(ValueError, match='run.lock cannot be read .* delete it'):
-        with sweeps.locked(tmp_path/'run.lock'): pytest.fail('two would have worked here')
+        with runner.locked(tmp_path/'run.lock'): pytest.fail('two would have worked here')
 
 if __name__ == '__main__': work(*map(int, sys.argv[1:4]))

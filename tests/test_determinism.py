@@ -6,13 +6,16 @@ import pytest
 def results(steps: int) -> dict:
     "What a process makes of seeds, a few steps of everything: name -> tensors. Generators are explicit, as everywhere in the book."
     import torch
-    from jepa_tutorial.checkpoints import load_pretrained
-    from jepa_tutorial.core import load_config, rng
-    from jepa_tutorial.planning import load_planner, make_cost, run_episodes, sample_tasks
-    from jepa_tutorial.probing import PositionProbe, embed, fit_probe
-    from jepa_tutorial.training import Learner, train_step
-    from jepa_tutorial.trajectories import sample_clips, sample_trajectories
-    from jepa_tutorial.two_rooms import render
+    from jepa_tutorial.training.checkpoints import load_pretrained
+    from jepa_tutorial.tools.config import load_config
+    from jepa_tutorial.tools.devices import rng
+    from jepa_tutorial.planning.mppi import load_planner
+    from jepa_tutorial.planning.fast import make_cost
+    from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
+    from jepa_tutorial.training.probing import PositionProbe, embed, fit_probe
+    from jepa_tutorial.training.learner import Learner, train_step
+    from jepa_tutorial.world.trajectories import sample_clips, sample_trajectories
+    from jepa_tutorial.world.two_rooms import render
     out, walks, clips, tasks = {}, sample_trajectories(300, generator=rng(0)), sample_clips(24, generator=rng(1)), sample_tasks(6, fixed=True, seed=5)
     out['trajectories'], out['pictures'], out['tasks'] = [*walks[:2], *walks.layout, clips.action, clips.position], [clips.obs], [*tasks.layout, *tasks[1:]]
     learner = Learner(load_config('quick', 'optim.batch=8'), 'cpu')
@@ -37,8 +40,8 @@ def disturb(how: str):
     import random, numpy, torch
     if 'chance' in how: random.random(); numpy.random.seed(5); numpy.random.rand(7); torch.manual_seed(99); torch.randn(1001)   # noqa: NPY002 (the global one is meant)
     if 'float32' in how or 'bfloat16' in how:
-        import jepa_tutorial.core, jepa_tutorial.planning.fast
-        for m in (jepa_tutorial.core, jepa_tutorial.planning.fast): m.amp_dtype = lambda device: torch.bfloat16 if 'bfloat16' in how else None
+        import jepa_tutorial.planning.fast, jepa_tutorial.tools.devices
+        for m in (jepa_tutorial.tools.devices, jepa_tutorial.planning.fast): m.amp_dtype = lambda device: torch.bfloat16 if 'bfloat16' in how else None
 
 if __name__ == '__main__':
     disturb(sys.argv[3])
@@ -104,11 +107,11 @@ def test_what_does_not_repeat_is_close(tmp_path, size, record_property):
 @pytest.mark.promise('An image that is encoded alone, or a plan that is judged alone, has the numbers that it has in a batch, within rounding.', clips=(4, 40), plans=(40, 400))
 def test_company_in_a_batch_changes_little(size, record_property):
     import torch
-    from jepa_tutorial.checkpoints import load_pretrained
-    from jepa_tutorial.core import rng
-    from jepa_tutorial.planning import goal_cost
-    from jepa_tutorial.probing import embed
-    from jepa_tutorial.trajectories import sample_clips
+    from jepa_tutorial.training.checkpoints import load_pretrained
+    from jepa_tutorial.tools.devices import rng
+    from jepa_tutorial.planning.cost import goal_cost
+    from jepa_tutorial.training.probing import embed
+    from jepa_tutorial.world.trajectories import sample_clips
     jepa, clips = load_pretrained('quick', 'cpu').jepa.requires_grad_(False), sample_clips(size['clips'], generator=rng(0))
     z, alone = embed(jepa, clips.obs), torch.stack([torch.stack([jepa.encode(f) for f in film]) for film in clips.obs])
     plans = 1.5*torch.randn(1, size['plans'], 12, 2, generator=rng(1))
@@ -129,8 +132,9 @@ def test_nothing_touches_the_global_generators():
 @pytest.mark.promise('Training that is saved and loaded after any step goes on as if nothing had happened: the same weights and losses, to the bit.', cuts=(3, 20))
 def test_a_loaded_state_goes_on_to_the_bit(tmp_path, size):
     import torch
-    from jepa_tutorial.core import load_config
-    from jepa_tutorial.training import Learner, load_state, save_state, train_step
+    from jepa_tutorial.tools.config import load_config
+    from jepa_tutorial.training.learner import Learner, train_step
+    from jepa_tutorial.training.resuming import load_state, save_state
     cfg, n = load_config('quick', 'optim.batch=4', 'data.clip=6'), size['cuts'] + 1
     make = lambda: Learner(cfg, 'cpu')
     flat = lambda l, values: [*(p.detach().clone() for m in l.modules.values() for p in m.parameters()), torch.stack(list(values.values()))]
@@ -159,8 +163,8 @@ HELD = {'fixed_wall_v1': ('2c18212cb963a272324516f23d0f03672b1b696cb96c9ad693372
 
 @pytest.mark.promise('Tasks from a seed are the same on every machine and in every version; so are the held-out tasks, their files, and what their seeds give when drawn anew.', sets=(8, 8))
 def test_tasks_are_what_they_always_were(size, record_property):
-    from jepa_tutorial.planning import sample_tasks
-    from jepa_tutorial.reproduce import HELD_OUT, TASKS, load_tasks, world_tasks
+    from jepa_tutorial.planning.episodes import sample_tasks
+    from jepa_tutorial.tools.tasks import HELD_OUT, TASKS, load_tasks, world_tasks
     for (n, fixed, seed), want in DRAWN.items(): assert fingerprint(sample_tasks(n, fixed=fixed, seed=seed)) == want, (n, fixed, seed)
     assert HELD.keys() == HELD_OUT.keys() and len(DRAWN) + len(HELD) == size['sets']
     for name, (tasks, file) in HELD.items():
@@ -171,7 +175,7 @@ def test_tasks_are_what_they_always_were(size, record_property):
 def test_tasks_follow_from_pcg64_alone():
     "The first task of seed 0 from a PCG64 of our own (O'Neill 2014, the 128-bit XSL-RR member), started from NumPy's own state."
     import numpy as np
-    from jepa_tutorial.planning import sample_tasks
+    from jepa_tutorial.planning.episodes import sample_tasks
     s = np.random.PCG64(0).state['state']; state, inc, u = s['state'], s['inc'], []
     for _ in range(7):
         state = (state*0x2360ed051fc65da44385df649fccf645 + inc) % 2**128

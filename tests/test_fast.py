@@ -1,12 +1,16 @@
 "The fast paths against the plain ones: the same loss, gradients, costs and choices; and on a GPU no waiting for the host."
 import pytest, torch
 import torch.nn.functional as F
-from jepa_tutorial.core import amp_dtype, load_config, rng, seed_all
-from jepa_tutorial.encoder import ImpalaEncoder
-from jepa_tutorial.jepa import JEPA
-from jepa_tutorial.planning import Hills, fast_planner, goal_cost, load_planner, make_cost, run_episodes, sample_tasks
-from jepa_tutorial.predictor import GRUPredictor
-from jepa_tutorial.training import Learner, train_step
+from jepa_tutorial.tools.config import load_config
+from jepa_tutorial.tools.devices import amp_dtype, rng, seed_all
+from jepa_tutorial.model.encoder import ImpalaEncoder
+from jepa_tutorial.model.jepa import JEPA
+from jepa_tutorial.model.predictor import GRUPredictor
+from jepa_tutorial.training.learner import Learner, train_step
+from jepa_tutorial.planning.cost import goal_cost, Hills
+from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
+from jepa_tutorial.planning.fast import make_cost
+from jepa_tutorial.planning.mppi import fast_planner, load_planner
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
 exact = amp_dtype('cpu') is None
@@ -106,8 +110,8 @@ def test_hills_cost_what_they_cost_on_the_plain_path(layers, device):
 @pytest.mark.parametrize('layers', [1, 2])
 def test_replanning_reuses_a_cost_and_sees_the_new_place(layers):
     "An agent asked twice from different places answers as two new agents would."
-    from jepa_tutorial.planning import Agent
-    from jepa_tutorial.two_rooms import render
+    from jepa_tutorial.planning.agent import Agent
+    from jepa_tutorial.world.two_rooms import render
     jepa, planner = model(predictor=GRUPredictor(64, num_layers=layers)), load_planner('plan_cem', 'iterations=2', 'horizon=6')
     t = sample_tasks(2, seed=4); goal, places = render(t.goal, t.layout), [render(p, t.layout) for p in (t.start, t.goal)]
     one = Agent(jepa, planner, goal)
@@ -125,8 +129,8 @@ def test_no_step_waits_for_the_host():
     try:
         for _ in range(3): train_step(learner)
     finally: torch.cuda.set_sync_debug_mode('default')
-    from jepa_tutorial.planning import Agent
-    from jepa_tutorial.two_rooms import Layout, render
+    from jepa_tutorial.planning.agent import Agent
+    from jepa_tutorial.world.two_rooms import Layout, render
     layout, start, goal = Layout(*(v.to(dev) for v in tasks.layout)), tasks.start.to(dev), tasks.goal.to(dev)
     agent, seen, g = Agent(jepa, planner, render(goal, layout)), render(start, layout), rng(0, dev)
     for _ in range(2): agent.act(seen, 200, g)

@@ -2,8 +2,9 @@
 import json, os, signal, subprocess, sys
 from pathlib import Path
 import pytest, torch
-from jepa_tutorial.core import load_config
-from jepa_tutorial.training import Learner, load_state, save_state, train, train_step
+from jepa_tutorial.tools.config import load_config
+from jepa_tutorial.training.learner import Learner, train, train_step
+from jepa_tutorial.training.resuming import load_state, save_state
 from killing import TINY, contents, differences
 
 pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
@@ -130,7 +131,7 @@ def test_a_broken_off_step_leaves_no_gradients(tmp_path):
 def test_weights_are_never_without_a_card(tmp_path):
     "Whoever finds weights may load them."
     train(load_config('quick', *TINY), tmp_path/'run', progress=False, device='cpu')
-    from jepa_tutorial import checkpoints
+    from jepa_tutorial.training import checkpoints
     trained, replace = checkpoints.load_trained(tmp_path/'run', 'cpu'), os.replace
     def once(a, b): replace(a, b); raise KeyboardInterrupt
     with pytest.MonkeyPatch.context() as m, pytest.raises(KeyboardInterrupt):
@@ -162,7 +163,7 @@ def test_an_interrupt_closes_the_bar_of_a_notebook(tmp_path, monkeypatch):
 def test_an_error_frees_the_interrupt_of_a_hand(monkeypatch):
     "The bar of a hand takes the interrupt over; it must give it back even if the loop fails, while the error is still at hand."
     pytest.importorskip('ipywidgets')
-    from jepa_tutorial.plotting import bar
+    from jepa_tutorial.tools.widgets import bar
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError) as e:
         for i in bar(range(3)): 1/i
@@ -170,6 +171,6 @@ def test_an_error_frees_the_interrupt_of_a_hand(monkeypatch):
 
 def test_an_empty_lock_is_taken_after_a_while(tmp_path):
     "Its holder died between making it and writing its name."
-    from jepa_tutorial.sweeps import locked
+    from jepa_tutorial.tools.runner import locked
     lock = tmp_path/'run.lock'; lock.write_text(''); os.utime(lock, (0, 0))
     with locked(lock): assert json.loads(lock.read_text())['pid'] == os.getpid()

@@ -81,7 +81,7 @@ def tabs_of(text):
 def test_tabs_are_what_quarto_documents():
     "HTML's div, which JupyterLab hides, is to pandoc the same as the documented `::: {.panel-tabset}`: a heading, a sentence and a film for each of six tabs."
     if not shutil.which('pandoc'): pytest.skip('no pandoc')
-    ours, documented = pages_tabs(root/'nbs/8_play/42_plan_theatre.ipynb')
+    ours, documented = pages_tabs(root/'nbs/7_play/27_plan_theatre.ipynb')
     assert ours == documented and ''.join(b['t'][0] for b in ours) == 6*'HPD'
     assert {b['c'][0] for b in ours if b['t'] == 'Header'} == {3}
 

@@ -1,9 +1,13 @@
 "The world keeps its laws, judged by a geometry written a second time, in float64; and all its faces and pictures agree."
 import itertools
 import gymnasium, numpy as np, pytest, torch
-from jepa_tutorial.core import rng
-from jepa_tutorial.two_rooms import (ENV_ID, GOAL_RADIUS, Layout, TwoRoomsEnv, TwoRoomsVectorEnv, draw_walls, limit_norm, move, render,
-                                     sample_free, sample_layouts)
+from jepa_tutorial.tools.devices import rng
+from jepa_tutorial import ENV_ID
+from jepa_tutorial.planning.cem import limit_norm
+from jepa_tutorial.world.environment import TwoRoomsEnv, TwoRoomsVectorEnv
+from jepa_tutorial.world.two_rooms import (
+    draw_walls, GOAL_RADIUS, Layout, move, render, sample_free, sample_layouts
+)
 
 LOW, HIGH, HALF, OPEN = 4., 60., 1., 4.     # the border's lines, half of the wall, half of the door (in pixels, from the middle of the wall or door)
 TOLERANCE = 1e-4                            # pixels: nearer than this to a corner or a face, float32 may decide either way

@@ -52,9 +52,9 @@ def settings():
     "Every number that the package is set to: presets, and the defaults of the world, the data and the planners."
     from jepa_tutorial.planning.cem import CEM
     from jepa_tutorial.planning.mppi import MPPI
-    from jepa_tutorial.reproduce import EPISODES
-    from jepa_tutorial.two_rooms import GOAL_RADIUS, MAX_STEPS, Rooms
-    from jepa_tutorial.trajectories import TrajectoryConfig
+    from jepa_tutorial.tools.rows import EPISODES
+    from jepa_tutorial.world.two_rooms import GOAL_RADIUS, MAX_STEPS, Rooms
+    from jepa_tutorial.world.trajectories import TrajectoryConfig
     def numbers(v):
         if isinstance(v, dict): return set().union(*map(numbers, v.values()))
         if isinstance(v, (list, tuple)): return set().union(*map(numbers, v))
@@ -98,7 +98,7 @@ supposed = {('07_variance_covariance', 'four times as'), ('19_ablations', 'nine 
 def card(name): return json.loads((root/f'jepa_tutorial/weights/{name}.json').read_text())
 def config(name): return card(name)['config']
 def parameters():
-    from jepa_tutorial.encoder import ImpalaEncoder
+    from jepa_tutorial.model.encoder import ImpalaEncoder
     return sum(p.numel() for p in ImpalaEncoder().parameters())
 def apart(p, q, n):
     "Do Wilson's intervals of two rates leave a gap?"
@@ -107,7 +107,7 @@ def apart(p, q, n):
     return success_rate(torch.arange(n) < round(p*n))[2] < success_rate(torch.arange(n) < round(q*n))[1]
 def thought():
     "How many times more the published planner imagines than the fast one, in an episode."
-    from jepa_tutorial.bench import dependent_steps
+    from jepa_tutorial.tools.bench import dependent_steps
     from jepa_tutorial.planning.mppi import fast_planner, published_planner
     p, f = published_planner(), fast_planner()
     return p.num_samples*dependent_steps(p)/(f.num_samples*dependent_steps(f))

@@ -1,5 +1,5 @@
 "What an installed package must keep: light imports, one direction of imports, one place for metadata, a README that is current."
-import json, subprocess, sys
+import ast, json, subprocess, sys
 from configparser import ConfigParser
 from pathlib import Path
 import pytest
@@ -8,34 +8,97 @@ from packaging.utils import canonicalize_name as canonical
 
 root = Path(__file__).resolve().parent.parent
 package = root/'jepa_tutorial'
-heavy = 'matplotlib pandas gymnasium ipywidgets wandb tensorboard submitit'.split()
+heavy = 'matplotlib pandas ipywidgets wandb tensorboard submitit'.split()
 
-# module: what it imports itself. What those import comes with it.
-losses = 'variance_covariance time_similarity inverse_dynamics collapse'.split()
+# module -> the modules of this package that it imports itself, inside of functions too
+ground = 'tools.checks tools.files tools.devices'
 may_import = {
-    'core': '', 'plotting': 'core', 'site': 'core', 'losses': 'core', 'planning': '',
-    'two_rooms': 'core', 'trajectories': 'two_rooms',
-    'encoder': 'core', 'predictor': 'core', 'jepa': 'encoder predictor',
-    **{f'losses.{name}': 'losses jepa' for name in losses},
-    'losses.objective': ' '.join(f'losses.{name}' for name in losses),
-    'probing': 'jepa', 'checkpoints': 'probing',
-    'training': 'trajectories losses.objective checkpoints', 'unrolling': 'trajectories checkpoints',
-    'planning.cost': 'planning jepa', 'planning.cem': 'planning.cost', 'planning.mppi': 'planning.cem', 'planning.fast': 'planning.mppi',
-    'planning.episodes': 'planning.fast checkpoints two_rooms',
-    'refining': 'training', 'tracking': 'training', 'parallel': 'training',
-    'cli': '*', 'reproduce': '*', 'bench': '*', 'checkers': '*', 'sweeps': '*',
+    # the ground floor knows nothing of this project
+    'tools.checks': '', 'tools.files': 'tools.checks', 'tools.devices': 'tools.checks', 'tools.config': 'tools.checks tools.files',
+    'tools.plotting': 'tools.checks', 'tools.widgets': 'tools.checks tools.plotting', 'tools.architecture': 'tools.checks tools.plotting', 'tools.site': 'tools.files _modidx',
+    # the world knows no model, the model no world
+    'world.two_rooms': 'tools.checks tools.devices', 'world.trajectories': 'tools.checks tools.devices world.two_rooms', 'world.environment': 'tools.checks tools.devices world.two_rooms',
+    'model.normalizer': 'tools.checks tools.devices', 'model.encoder': 'tools.checks', 'model.predictor': 'tools.checks', 'model.jepa': 'tools.checks model.normalizer model.encoder model.predictor',
+    'losses.collapse': 'tools.checks', 'losses.variance_covariance': 'tools.checks', 'losses.time_similarity': 'tools.checks', 'losses.inverse_dynamics': 'tools.checks',
+    'losses.objective': 'tools.checks model.jepa losses.variance_covariance losses.time_similarity losses.inverse_dynamics',
+    # training knows both
+    'training.probing': 'tools.checks model.jepa', 'training.checkpoints': 'tools.checks tools.files tools.devices model.normalizer model.jepa training.probing',
+    'training.resuming': 'tools.files tools.config tools.devices training.checkpoints',
+    'training.learner': 'tools.checks tools.files tools.config tools.devices world.trajectories model.jepa losses.inverse_dynamics losses.objective training.probing training.checkpoints training.resuming',
+    'training.unrolling': 'tools.checks tools.plotting world.two_rooms world.trajectories model.jepa training.probing',
+    'training.refining': 'tools.checks tools.devices world.trajectories model.jepa training.checkpoints training.learner',
+    'training.distributed': 'world.trajectories losses.objective training.learner training.resuming',
+    # so does planning, in its last chapter only
+    'planning.cost': 'tools.checks', 'planning.cem': 'tools.checks', 'planning.mppi': 'tools.checks tools.files tools.config planning.cem',
+    'planning.fast': 'tools.checks tools.devices model.predictor planning.cost planning.cem', 'planning.agent': 'tools.checks model.jepa planning.cost planning.cem planning.fast',
+    'planning.episodes': 'tools.checks world.two_rooms model.jepa planning.cem planning.agent',
+    # what is measured of a model, and what stands on that
+    'tools.tasks': 'tools.checks tools.files world.two_rooms planning.episodes',
+    'tools.inspecting': 'tools.devices world.two_rooms training.probing training.checkpoints',
+    'tools.evaluation': 'tools.files tools.devices world.two_rooms world.trajectories training.learner training.unrolling planning.mppi planning.episodes',
+    'tools.pictures': 'tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.unrolling',
+    'tools.rows': 'tools.config',
+    'tools.fingerprints': 'tools.config tools.devices world.two_rooms training.learner training.refining planning.mppi planning.fast planning.agent planning.episodes tools.tasks tools.rows',
+    'tools.reproduce': 'tools.files tools.devices training.learner training.checkpoints training.refining planning.mppi planning.episodes tools.tasks tools.evaluation tools.inspecting tools.rows tools.fingerprints',
+    'tools.tracking': 'tools.checks tools.files training.learner tools.pictures', 'tools.sweeps': 'tools.checks tools.files tools.config training.learner',
+    'tools.runner': 'tools.checks tools.files tools.config tools.devices training.learner training.resuming tools.evaluation tools.tracking tools.sweeps',
+    'tools.report': 'tools.files tools.config tools.plotting training.resuming tools.sweeps',
+    'tools.bench': 'tools.config tools.devices world.two_rooms world.trajectories model.encoder model.predictor model.jepa training.learner training.checkpoints planning.cost planning.cem planning.mppi planning.fast planning.episodes tools.reproduce',
 }
-model = 'encoder predictor jepa losses.objective probing checkpoints planning.cost planning.cem planning.mppi'.split()
-
-def allowed(module):
-    "`module` and all that it may bring with it."
-    if may_import[module] == '*': return set(may_import)
-    return {module}.union(*(allowed(m) for m in may_import[module].split()))
+everything = 'tools.commands'          # the only one that may import anything
+heavy_model = 'matplotlib omegaconf jepa_tutorial.world.environment'.split()
 
 def modules():
     "The names of the package's modules, as files say."
-    names = ['.'.join(f.relative_to(package).with_suffix('').parts).removesuffix('.__init__') for f in package.rglob('*.py')]
-    return sorted(n for n in names if n not in ('__init__', '_modidx'))
+    names = ['.'.join(f.relative_to(package).with_suffix('').parts) for f in package.rglob('*.py') if f.name != '__init__.py']
+    return sorted(n for n in names if n != '_modidx')
+
+def imports(source: str, module: str) -> set:
+    "What a module of the package imports of it, wherever the statement stands: `import`, `from`, `import_module('...')`."
+    found, parts = set(), module.split('.')
+    for n in ast.walk(ast.parse(source)):
+        if isinstance(n, ast.Import): found |= {a.name for a in n.names}
+        if isinstance(n, ast.ImportFrom):
+            base = '.'.join(['jepa_tutorial', *parts[:len(parts) - n.level]]) if n.level else ''
+            home = '.'.join(p for p in (base, n.module) if p)
+            found |= {home, *(f'{home}.{a.name}' for a in n.names)}
+        if isinstance(n, ast.Call) and getattr(n.func, 'id', getattr(n.func, 'attr', '')) in ('import_module', '__import__'): found |= {a.value for a in n.args if isinstance(a, ast.Constant)}
+    ours = {f.removeprefix('jepa_tutorial.') for f in found if str(f).startswith('jepa_tutorial.')}
+    return {m for m in [*modules(), '_modidx'] if m in ours}
+
+def source(module): return (package/module.replace('.', '/')).with_suffix('.py').read_text(encoding='utf-8')
+
+def wrong(module: str, text: str) -> set:
+    "What `module` imports and may not."
+    if module == everything: return set()
+    free = module.startswith('tools.checkers.')      # they hold the answers to exercises of every page, and nobody imports them
+    return {m for m in imports(text, module) - {module} if m.startswith(everything) or m.startswith('tools.checkers') and not free or not free and m not in may_import[module].split()}
+
+def test_every_module_has_a_place():
+    assert {m for m in modules() if not m.startswith('tools.checkers.')} == {*may_import, everything}, 'a module needs its line in may_import'
+
+@pytest.mark.parametrize('module', modules())
+def test_a_module_imports_what_its_line_says(module):
+    assert not wrong(module, source(module)), f'{module} must not import {sorted(wrong(module, source(module)))}'
+    assert module not in may_import or set(may_import[module].split()) == imports(source(module), module) - {module}, 'its line names what it no longer imports'
+
+def test_no_circle():
+    "Take away what imports nothing that is left, again and again: in the end nothing must be left."
+    left = {m: imports(source(m), m) - {m} for m in modules()}
+    while free := [m for m, needs in left.items() if not needs & left.keys()]: left = {m: n for m, n in left.items() if m not in free}
+    assert not left, f'a circle of imports: {sorted(left)}'
+
+@pytest.mark.parametrize('module, line', [('model.jepa', 'from ..world.two_rooms import move'), ('planning.cost', 'def f():\n    from ..tools.commands import jepa_plan'), ('world.trajectories', 'import jepa_tutorial.training.learner'),
+    ('losses.objective', 'from importlib import import_module\nimport_module("jepa_tutorial.tools.plotting")'), ('tools.checks', 'from . import config'), ('training.learner', 'from ..tools import sweeps')])
+def test_an_import_upwards_is_noticed(module, line): assert wrong(module, f'{source(module)}\n{line}\n')
+
+def names_of_others(text, module):
+    "Private names that a module takes from another, or from a part."
+    for n in ast.walk(ast.parse(text)):
+        if isinstance(n, ast.ImportFrom) and (n.level or (n.module or '').startswith('jepa_tutorial')): yield from (a.name for a in n.names if a.name.startswith('_') and a.name != '_modidx')
+
+@pytest.mark.parametrize('module', modules())
+def test_no_private_name_is_imported(module): assert not [*names_of_others(source(module), module)]
 
 # Torch is loaded once; each module is then imported in a child of its own.
 probe = '''
@@ -56,27 +119,20 @@ print(json.dumps({name: loaded(name) for name in sys.argv[1:]}))
 
 @pytest.fixture(scope='module')
 def imported():
-    "module -> everything that importing it loads."
-    out = subprocess.run([sys.executable, '-c', probe, *modules()], cwd=root, check=True, capture_output=True, text=True)
+    "module or part -> everything that importing it loads."
+    out = subprocess.run([sys.executable, '-c', probe, *modules(), *parts], cwd=root, check=True, capture_output=True, text=True)
     return json.loads(out.stdout)
 
-def test_every_module_has_a_place():
-    assert set(modules()) <= set(may_import), 'a new module needs a line in may_import'
+parts = 'world model losses training planning tools'.split()
 
-@pytest.mark.parametrize('module', modules())
-def test_imports_run_one_way(imported, module):
-    assert not [m for m in imported[module] if m.startswith('error')]
-    ours = {m.removeprefix('jepa_tutorial.') for m in imported[module] if m.startswith('jepa_tutorial.')} - {'_modidx'}
-    assert ours <= allowed(module), f'{module} must not import {sorted(ours - allowed(module))}'
+@pytest.mark.parametrize('module', [*modules(), *parts])
+def test_every_module_can_be_imported_alone(imported, module): assert not [m for m in imported[module] if m.startswith('error')]
 
-@pytest.mark.parametrize('module', [m for m in model if m in modules()])
-def test_the_model_is_light(imported, module):
-    assert not set(heavy) & set(imported[module])
+@pytest.mark.parametrize('part', parts)
+def test_parts_are_light(imported, part): assert not set(heavy) & set(imported[part])
 
-def test_the_jepa_loads_nothing_heavy():
-    code = f'import sys, jepa_tutorial.jepa; print([m for m in {heavy} if m in sys.modules])'
-    out = subprocess.run([sys.executable, '-c', code], cwd=root, check=True, capture_output=True, text=True)
-    assert out.stdout.strip() == '[]'
+@pytest.mark.parametrize('part', ['model', 'losses'])
+def test_the_model_is_lighter(imported, part): assert not set(heavy_model) & set(imported[part])
 
 def settings():
     config = ConfigParser(delimiters=['='])

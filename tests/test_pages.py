@@ -191,7 +191,7 @@ def promises():
 
 def test_every_promise_is_on_its_page():
     "The page of promises is drawn from the file of the last full run, which knows every test that carries one."
-    told = {k: r['promise'] for k, r in json.loads((nbs/'results'/'soak.json').read_text(encoding='utf-8')).items()}
+    told = {k: r['promise'] for k, r in json.loads((package/'results'/'soak.json').read_text(encoding='utf-8')).items()}
     assert told == dict(promises()), 'run `make soak` and `make execute NB=promises`'
     shown = '\n'.join(''.join(o['data'].get('text/markdown', '')) for _, _, outputs in code('promises.ipynb') for o in outputs if 'data' in o)
     for test, text in told.items(): assert text in shown and f"`{Path(test.split('::')[0]).stem}::{test.split('::')[1]}`" in shown, test

@@ -1,10 +1,9 @@
 "One run in two processes: its losses and gradients are those of one process with the whole batch."
 import json, os, subprocess, sys
 import pytest, torch
-from jepa_tutorial import parallel
-from jepa_tutorial.core import load_config
-from jepa_tutorial.parallel import Share
-from jepa_tutorial.training import load_state, read_metrics
+from jepa_tutorial.tools.config import load_config
+from jepa_tutorial.training.distributed import Share
+from jepa_tutorial.training.resuming import load_state, read_metrics
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available() or not torch.distributed.is_gloo_available(), reason='this build of torch has no gloo')
 TINY = ['model.channels=[4,4]', 'model.dim=16', 'data.steps=20', 'data.clip=5', 'loss.rollout=4', 'loss.start=first',
@@ -12,17 +11,18 @@ TINY = ['model.channels=[4,4]', 'model.dim=16', 'data.steps=20', 'data.clip=5', 
 
 def torchrun(n, script, *args):
     "The same script in `n` processes."
-    script.write_text('from jepa_tutorial import core\ncore.amp_dtype = lambda device: None\n' + SCRIPTS[script.stem])
+    script.write_text('from jepa_tutorial.tools import devices\ndevices.amp_dtype = lambda device: None\n' + SCRIPTS[script.stem])
     start = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(n)] if n > 1 else []
     return subprocess.run([sys.executable, *start, str(script), *map(str, args)],
                           capture_output=True, text=True, env={**os.environ, 'OMP_NUM_THREADS': '1'})
 
-SCRIPTS = dict(jepa_train='from jepa_tutorial.cli import jepa_train\njepa_train()\n', step='''
+SCRIPTS = dict(jepa_train='from jepa_tutorial.tools.commands import jepa_train\njepa_train()\n', step='''
 import json, sys, torch
 from jepa_tutorial.losses.objective import Objective
 from jepa_tutorial.losses.variance_covariance import covariance_loss, variance_loss
-from jepa_tutorial.parallel import Share, gathered, rank, together
-from jepa_tutorial.training import Learner
+from jepa_tutorial.training.distributed import Share, gathered, rank, together
+from jepa_tutorial.tools.config import load_config
+from jepa_tutorial.training.learner import Learner
 
 with together('cpu'):
     # the gather alone, against a joint computation on weights that differ by process
@@ -34,7 +34,7 @@ with together('cpu'):
     # a whole step, for each setting
     far = {}
     for overrides in json.loads(sys.argv[1]):
-        cfg = core.load_config('quick', *overrides)
+        cfg = load_config('quick', *overrides)
         alone, shared = Learner(cfg, 'cpu'), Share(cfg, 'cpu')
         for _ in range(2):                                   # the second step starts from weights that descend() made
             values, joint = alone.climb(), shared.climb()

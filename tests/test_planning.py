@@ -3,15 +3,20 @@ import math
 from pathlib import Path
 import numpy as np, pytest, torch
 import torch.nn.functional as F
-from jepa_tutorial.core import amp_dtype, rng, seed_all
-from jepa_tutorial.encoder import ImpalaEncoder
-from jepa_tutorial.jepa import JEPA
-from jepa_tutorial.planning import (CEM, MPPI, Agent, Hills, goal_cost, load_planner, make_cost, oracle, published_planner, random_actions,
-                                    run_episodes, run_policy, sample_tasks, straight_line, success_rate)
-from jepa_tutorial.planning.cem import limit_norm
-from jepa_tutorial.predictor import GRUPredictor
-from jepa_tutorial.reproduce import _Truth
-from jepa_tutorial.two_rooms import render
+from jepa_tutorial.tools.devices import amp_dtype, rng, seed_all
+from jepa_tutorial.world.two_rooms import render
+from jepa_tutorial.model.encoder import ImpalaEncoder
+from jepa_tutorial.model.jepa import JEPA
+from jepa_tutorial.model.predictor import GRUPredictor
+from jepa_tutorial.planning.agent import Agent
+from jepa_tutorial.planning.cem import CEM, limit_norm
+from jepa_tutorial.planning.cost import goal_cost, Hills
+from jepa_tutorial.planning.episodes import (
+    oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
+)
+from jepa_tutorial.planning.fast import make_cost
+from jepa_tutorial.planning.mppi import load_planner, MPPI, published_planner
+from jepa_tutorial.tools.fingerprints import _Truth
 
 SHIPPED = ('plan_published', 'plan_fast', 'plan_cem', 'plan_mppi_last')
 

@@ -74,7 +74,7 @@ sys.addaudithook(refuse)
 import importlib, pkgutil, tempfile, jepa_tutorial
 for m in pkgutil.walk_packages(jepa_tutorial.__path__, 'jepa_tutorial.'): importlib.import_module(m.name)
 from pathlib import Path
-from jepa_tutorial.cli import jepa_plan, jepa_train, jepa_unroll
+from jepa_tutorial.tools.commands import jepa_plan, jepa_train, jepa_unroll
 with tempfile.TemporaryDirectory() as d:
     jepa_plan('quick', episodes=1, steps=5, out=d, json=True)
     jepa_train('quick', ('optim.epochs=1', 'optim.epoch_steps=2', 'optim.batch=2', 'eval.unroll_every=0'), out=d + '/run', json=True)

@@ -2,7 +2,7 @@
 import ast, base64, importlib.util, itertools, json, re
 from pathlib import Path
 import pytest, yaml
-from jepa_tutorial.site import api_table, buttons, page_of, public_names
+from jepa_tutorial.tools.site import api_table, buttons, page_of, public_names
 
 root = Path(__file__).resolve().parent.parent
 nbs = root/'nbs'
@@ -81,7 +81,7 @@ def test_text_stands_out(mode):
 
 def test_words_can_be_read_and_marks_be_seen():
     "Every colour of the palette has 4.5 : 1 on white, and any other is darkened until it has."
-    from jepa_tutorial.plotting import COLORS, contrast as ours, ink
+    from jepa_tutorial.tools.plotting import COLORS, contrast as ours, ink
     for k in (k for k in COLORS if k != 'cycle'):
         assert contrast(COLORS[k], '#ffffff') >= 4.5 and ink(k) == COLORS[k].lower(), k
         assert round(ours(COLORS[k]), 2) == round(contrast(COLORS[k], '#ffffff'), 2)
@@ -109,7 +109,7 @@ def nearest_pair(colours):
     return min((float(np.linalg.norm(lab(a, e) - lab(b, e))), e, a, b) for e in EYES for a, b in itertools.combinations(colours, 2))
 
 def test_any_eyes_tell_the_colours_apart():
-    from jepa_tutorial.plotting import COLORS
+    from jepa_tutorial.tools.plotting import COLORS
     palette = {COLORS[k] for k in COLORS if k != 'cycle'}
     assert len(palette) == 8 and set(COLORS['cycle']) <= palette
     assert nearest_pair(palette)[0] > 20
@@ -126,7 +126,7 @@ def colours_of_words(source):
 
 def is_readable(e):
     "`ink(…)`, a pen's own shade, a colour that stands out from white as it is, or one of two, chosen for the ground."
-    from jepa_tutorial.plotting import COLORS
+    from jepa_tutorial.tools.plotting import COLORS
     if isinstance(e, ast.IfExp): return all(isinstance(v, ast.Constant) for v in (e.body, e.orelse))
     if isinstance(e, ast.Constant): return contrast({'black': '#000000', 'white': '#ffffff'}.get(e.value, e.value), '#ffffff') >= 4.5
     if isinstance(e, ast.Subscript): return getattr(e.value, 'id', '') == 'COLORS' and (not isinstance(e.slice, ast.Constant) or e.slice.value in COLORS)   # all of them are, see above
@@ -158,7 +158,7 @@ def test_the_architecture_can_be_read_whatever_is_lit(lit):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import to_hex
     from matplotlib.text import Text
-    from jepa_tutorial.plotting import architecture
+    from jepa_tutorial.tools.architecture import architecture
     fig = architecture(lit).fig; FigureCanvasAgg(fig)
     words = [t for t in fig.findobj(Text) if t.get_text()]
     fig.canvas.draw(); places = [t.get_window_extent() for t in words]
@@ -218,8 +218,8 @@ def test_sidebar_numbers_the_chapters():
         if number.isdigit(): assert not isinstance(e, str) and e['text'] == f'{number}  {title}', f'{path}: text: "{number}  {title}"'
 
 def test_buttons_lead_to_this_page():
-    text = buttons('5_planning/18_episodes.ipynb')
-    for part in ('](../media/colab.svg)', '](../media/download.svg)', 'nbs/5_planning/18_episodes.ipynb)', '/notebooks/5_planning/18_episodes.ipynb){download="18_episodes.ipynb"}'): assert part.replace('.svg)', '.svg)') in text
+    text = buttons('5_planning/19_episodes.ipynb')
+    for part in ('](../media/colab.svg)', '](../media/download.svg)', 'nbs/5_planning/19_episodes.ipynb)', '/notebooks/5_planning/19_episodes.ipynb){download="18_episodes.ipynb"}'): assert part.replace('.svg)', '.svg)') in text
 
 def test_citation_file_agrees_with_the_settings():
     from configparser import ConfigParser

@@ -2,8 +2,8 @@
 import json, os, subprocess, sys, time
 from pathlib import Path
 import pytest, yaml
-from jepa_tutorial import sweeps
-from jepa_tutorial.training import read_metrics
+from jepa_tutorial.tools import runner, sweeps
+from jepa_tutorial.training.resuming import read_metrics
 
 pytestmark = pytest.mark.slurm
 SMALL = ['model.channels=[4,4]', 'model.dim=16', 'data.steps=20', 'data.clip=5', 'loss.rollout=4', 'loss.start=first', 'save_every=5',
@@ -33,9 +33,9 @@ def test_a_job_array_of_which_one_is_killed_and_requeued(tmp_path):
 
     victim = 'alpha4-s1'
     wait_for(lambda: 10 <= len(read_metrics(there/victim))*10 < 100 and (there/victim/'state.pt').exists(), 'a run in its middle')
-    before = sweeps.read_status(there/victim)
+    before = runner.read_status(there/victim)
     sh('scontrol', 'requeue', jobs[victim])
-    again = wait_for(lambda: (s := sweeps.read_status(there/victim)) and s['state'] == 'running' and s['pid'] != before['pid'] and s, 'the requeued run')
+    again = wait_for(lambda: (s := runner.read_status(there/victim)) and s['state'] == 'running' and s['pid'] != before['pid'] and s, 'the requeued run')
     assert again['job'] == before['job'] == jobs[victim]
     assert 'Restarts=1' in sh('scontrol', 'show', 'job', jobs[victim])
 

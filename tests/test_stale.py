@@ -2,14 +2,15 @@
 import json, os, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest, torch
-from jepa_tutorial import reproduce
-from jepa_tutorial.planning.cem import CEM
+from jepa_tutorial.tools import fingerprints
 from jepa_tutorial.losses import objective
-from jepa_tutorial.reproduce import Row, behaviour, stale
+from jepa_tutorial.planning.cem import CEM
+from jepa_tutorial.tools.fingerprints import behaviour, stale
+from jepa_tutorial.tools.rows import Row
 
 root = Path(__file__).resolve().parent.parent
 row = Row('laptop', 'fixed_wall')
-digests = reproduce.world_digest, reproduce.training_digest, reproduce.planner_digest
+digests = fingerprints.world_digest, fingerprints.training_digest, fingerprints.planner_digest
 
 def forget():
     for d in digests: d.cache_clear()
@@ -29,7 +30,7 @@ update = CEM.update
 
 def changes():
     "part -> a change of the code that measures otherwise."
-    import jepa_tutorial.planning.episodes as episodes, jepa_tutorial.training as training
+    import jepa_tutorial.planning.episodes as episodes, jepa_tutorial.training.learner as training
     rate = training.learning_rate
     yield 'world', episodes, 'move_unchecked', sticky
     yield 'planner', CEM, 'update', refit
@@ -44,7 +45,7 @@ def test_stale_rows_are_marked(result, monkeypatch, record_property):
         with monkeypatch.context() as m:
             m.setattr(where, name, new); forget()
             assert stale(result) == [part], f'{name} changed, and {stale(result)} is said to be stale'
-            assert reproduce.mark(result) == f' (stale: {part})'
+            assert fingerprints.mark(result) == f' (stale: {part})'
             found.append(name)
     forget()
     with monkeypatch.context() as m:                       # as a check of arguments would be
@@ -54,14 +55,14 @@ def test_stale_rows_are_marked(result, monkeypatch, record_property):
 
 def test_another_processor_makes_nothing_stale(result):
     "The same digests from PyTorch's plainest kernels, on one thread."
-    code = 'import json; from jepa_tutorial.reproduce import *; print(json.dumps(behaviour(Row("laptop", "fixed_wall"))))'
+    code = 'import json; from jepa_tutorial.tools.fingerprints import behaviour; from jepa_tutorial.tools.rows import Row; print(json.dumps(behaviour(Row("laptop", "fixed_wall"))))'
     env = {**os.environ, 'ATEN_CPU_CAPABILITY': 'default', 'OMP_NUM_THREADS': '1'}
     out = subprocess.run([sys.executable, '-c', code], cwd=root, env=env, check=True, capture_output=True, text=True).stdout
     assert stale(dict(result, behaviour=json.loads(out))) == []
 
 def test_every_result_keeps_a_behaviour():
     "Which rows are stale, `jepa_reproduce --list` says; that nobody could tell must not happen."
-    for f in (root/'nbs/results').glob('*/*.json'):
+    for f in (root/'jepa_tutorial/results').glob('*/*.json'):
         kept = json.loads(f.read_text())
         for r in kept if isinstance(kept, list) else [kept]:
             b = r.get('behaviour', {})

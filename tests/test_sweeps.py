@@ -2,8 +2,9 @@
 import json, os, signal, socket, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, torch, yaml
-from jepa_tutorial import sweeps
-from jepa_tutorial.core import CONFIGS, _names, load_config
+from jepa_tutorial.tools import report, runner, sweeps
+from jepa_tutorial.tools.config import _names, CONFIGS, load_config
+from jepa_tutorial.training.resuming import read_metrics
 
 TINY = ['model.channels=[4,4]', 'model.dim=16', 'data.steps=20', 'data.clip=5', 'loss.rollout=4', 'loss.start=first',
         'optim.batch=8', 'optim.epoch_steps=10', 'optim.epochs=2', 'eval.unroll_every=10', 'eval.unroll_clips=4']
@@ -63,17 +64,17 @@ def test_a_failing_run_does_not_stop_the_others(four):
     assert done.returncode == 1, done.stderr
     assert '1 of 4 runs failed: lr1e30: ValueError: training diverged' in done.stderr.splitlines()[-1]
     assert '4 of 4 runs to do, 3,200 frames' in done.stderr
-    states = {t.name: sweeps.read_status(out/t.name)['state'] for t in sweeps.load_sweep(file).trials}
+    states = {t.name: runner.read_status(out/t.name)['state'] for t in sweeps.load_sweep(file).trials}
     assert states == {'alpha4-s1': 'done', 'alpha4-s2': 'done', 'alpha16-s1': 'done', 'lr1e30': 'failed'}
     assert not list(out.glob('*/run.lock')) and not (out/'sweep.lock').exists()
 
 def test_a_process_trains_what_this_one_would(four, tmp_path):
     sweep = sweeps.load_sweep(four[0])
-    before = torch.get_num_threads(); torch.set_num_threads(sweeps.slots(2, 'cpu')[1])   # sums depend on the threads
-    try: sweeps.run_trial(sweep.config(sweep.trials[0]), tmp_path/'run', 'cpu')
+    before = torch.get_num_threads(); torch.set_num_threads(runner.slots(2, 'cpu')[1])   # sums depend on the threads
+    try: runner.run_trial(sweep.config(sweep.trials[0]), tmp_path/'run', 'cpu')
     finally: torch.set_num_threads(before)
     strip = lambda rows: [{k: v for k, v in r.items() if k != 'seconds'} for r in rows]
-    assert strip(sweeps.read_metrics(tmp_path/'run')) == strip(sweeps.read_metrics(four[1]/'alpha4-s1'))
+    assert strip(read_metrics(tmp_path/'run')) == strip(read_metrics(four[1]/'alpha4-s1'))
 
 def test_started_again_it_runs_what_is_missing(four):
     file, out, _ = four
@@ -99,18 +100,18 @@ def wait_for(condition, seconds=300):
 def test_an_interrupted_sweep_goes_on(tmp_path):
     pytest.importorskip('submitit')
     file, out = spec(tmp_path, runs=[['optim.epochs=300']]), tmp_path/'out'
-    code = f'from jepa_tutorial.sweeps import *; run_sweep(load_sweep({str(file)!r}), {str(out)!r}, at_once=1, device="cpu")'
+    code = f'from jepa_tutorial.tools.sweeps import *; from jepa_tutorial.tools.runner import *; run_sweep(load_sweep({str(file)!r}), {str(out)!r}, at_once=1, device="cpu")'
     going = subprocess.Popen([sys.executable, '-c', code], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     wait_for((out/'epochs300'/'state.pt').exists)
-    worker = sweeps.read_status(out/'epochs300')
+    worker = runner.read_status(out/'epochs300')
     done = command('jepa_sweep', out, '--device', 'cpu')
     assert done.returncode == 1 and f'in use by process {going.pid} on {socket.gethostname()}' in done.stderr   # two sweeps, one folder
     done = command('jepa_sweep', out, '--single', 'epochs300', '--device', 'cpu')
     assert done.returncode == 0 and 'running' in done.stdout                                                    # it is in good hands
     going.send_signal(signal.SIGINT); going.wait(300)
-    wait_for(lambda: not sweeps._alive(worker))
-    assert sweeps.read_status(out/'epochs300')['state'] == 'stopped' and not (out/'sweep.lock').exists()
-    assert [t.name for t in sweeps.open_trials(sweeps.load_sweep(out), out)] == ['epochs300']
+    wait_for(lambda: not runner._alive(worker))
+    assert runner.read_status(out/'epochs300')['state'] == 'stopped' and not (out/'sweep.lock').exists()
+    assert [t.name for t in runner.open_trials(sweeps.load_sweep(out), out)] == ['epochs300']
 
 def test_an_unwritable_folder_is_one_line(tmp_path):
     (tmp_path/'file').write_text('')
@@ -149,9 +150,9 @@ def test_one_of_many_gets_a_stale_lock(tmp_path):
     "Four processes see the same dead holder at the same time; they take turns."
     dead = subprocess.Popen(['true']); dead.wait()
     lock = tmp_path/'sweep.lock'
-    lock.write_text(json.dumps(dict(sweeps._who(), pid=dead.pid)))
+    lock.write_text(json.dumps(dict(runner._who(), pid=dead.pid)))
     code = f'''import pathlib, time
-from jepa_tutorial.sweeps import locked
+from jepa_tutorial.tools.runner import locked
 for _ in range(200):
     try:
         with locked(pathlib.Path({str(lock)!r})):
@@ -162,16 +163,16 @@ for _ in range(200):
     assert not [e for _, e in said if e] and [o.strip() for o, _ in said] == ['mine']*4 and not lock.exists()
 
 def test_a_lock_of_another_machine_is_respected(tmp_path):
-    (tmp_path/'a.lock').write_text(json.dumps(dict(sweeps._who(), host='elsewhere', pid=1)))
+    (tmp_path/'a.lock').write_text(json.dumps(dict(runner._who(), host='elsewhere', pid=1)))
     with pytest.raises(ValueError, match='process 1 on elsewhere'):
-        with sweeps.locked(tmp_path/'a.lock'): pass
+        with runner.locked(tmp_path/'a.lock'): pass
 
 def test_a_requeued_job_takes_its_own_lock(tmp_path, monkeypatch):
     monkeypatch.setenv('SLURM_ARRAY_JOB_ID', '7'); monkeypatch.setenv('SLURM_ARRAY_TASK_ID', '3'); monkeypatch.setenv('SLURM_RESTART_COUNT', '1')
     for task, ok in (('3', True), ('2', False)):
         (tmp_path/'a.lock').write_text(json.dumps(dict(host='elsewhere', pid=1, born='1', job=f'7_{task}')))
         try:
-            with sweeps.locked(tmp_path/'a.lock'): assert ok
+            with runner.locked(tmp_path/'a.lock'): assert ok
         except ValueError: assert not ok
 
 # a cluster, played by three shell scripts
@@ -185,25 +186,25 @@ def slurm(tmp_path, monkeypatch):
         (bin/name).write_text(f'#!/bin/sh\n{body}\n'); (bin/name).chmod(0o755)
     monkeypatch.setenv('PATH', f"{bin}:{os.environ['PATH']}")
     (tmp_path/'queue').write_text('41_0\n41_1\n')
-    sweeps._queue.cache_clear()
+    runner._queue.cache_clear()
     return tmp_path
 
 def test_a_job_array(slurm):
     sweep, out = sweeps.load_sweep(spec(slurm, grid=dict(seed=[1, 2]))), slurm/'out'
-    cluster = sweeps.Cluster('gpu', 'lab', gpus=1, cpus=3, minutes=90, memory='9GB', parallel=1)
-    rows = sweeps.run_sweep(sweep, out, on='slurm', cluster=cluster, say=lambda text: None)
+    cluster = runner.Cluster('gpu', 'lab', gpus=1, cpus=3, minutes=90, memory='9GB', parallel=1)
+    rows = runner.run_sweep(sweep, out, on='slurm', cluster=cluster, say=lambda text: None)
     script = (slurm/'script').read_text()
     for line in ('array=0-1%1', 'partition=gpu', 'account=lab', 'gpus-per-node=1', 'cpus-per-task=3', 'time=90', 'mem=9GB', 'requeue', 'signal=USR2@90'): assert f'#SBATCH --{line}\n' in script, (line, script)
     assert [r['state'] for r in rows] == ['queued', 'queued'] and (out/'s2'/'job').read_text() == '41_1'
-    assert not sweeps.open_trials(sweep, out)                                        # nothing is handed in twice
-    (slurm/'queue').write_text('41_1\n'); sweeps._queue.cache_clear()
-    assert [t.name for t in sweeps.open_trials(sweep, out)] == ['s1']                # the queue has lost one
+    assert not runner.open_trials(sweep, out)                                        # nothing is handed in twice
+    (slurm/'queue').write_text('41_1\n'); runner._queue.cache_clear()
+    assert [t.name for t in runner.open_trials(sweep, out)] == ['s1']                # the queue has lost one
 
 def test_a_preempted_job_is_the_same_job_again(slurm):
     sweep = sweeps.load_sweep(spec(slurm))
-    work = sweeps.Work(sweep.config(sweep.trials[0]), slurm/'run', 'cpu')
+    work = runner.Work(sweep.config(sweep.trials[0]), slurm/'run', 'cpu')
     assert work.checkpoint().function is work
-    work(); assert sweeps.read_status(slurm/'run')['state'] == 'done'
+    work(); assert runner.read_status(slurm/'run')['state'] == 'done'
 
 def test_no_cluster_is_one_line(tmp_path):
     pytest.importorskip('submitit')
@@ -212,8 +213,8 @@ def test_no_cluster_is_one_line(tmp_path):
 
 def test_without_submitit(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'submitit', None)
-    with pytest.raises(ValueError, match=r"pip install 'jepa_tutorial\[cluster\]'"): sweeps._submitit()
-    assert sweeps.run_single(sweeps.load_sweep(spec(tmp_path)), tmp_path/'out', device='cpu', progress=False) == 'base'
+    with pytest.raises(ValueError, match=r"pip install 'jepa_tutorial\[cluster\]'"): runner._submitit()
+    assert runner.run_single(sweeps.load_sweep(spec(tmp_path)), tmp_path/'out', device='cpu', progress=False) == 'base'
 
 # options
 
@@ -248,12 +249,12 @@ def test_the_report_says_what_numpy_says(four):
 def test_success_decides_where_it_was_measured():
     row = lambda group, metric, mean: dict(group=group, metric=metric, mean=mean)
     dreams = [row('a', 'unroll_8', 1.), row('b', 'unroll_8', 2.), row('a', 'unroll_30', 9.), row('b', 'unroll_30', 8.), row('a', 'probe', .1)]
-    assert sweeps.best(dreams)['group'] == 'b' and sweeps.deciding(dreams) == 'unroll_30'
+    assert report.best(dreams)['group'] == 'b' and report.deciding(dreams) == 'unroll_30'
     solved = [*dreams, row('a', 'success', .9), row('b', 'success', .2)]
-    assert sweeps.best(solved)['group'] == 'a' and sweeps.deciding(solved[:-1]) == 'unroll_30'   # one configuration without it
+    assert report.best(solved)['group'] == 'a' and report.deciding(solved[:-1]) == 'unroll_30'   # one configuration without it
 
 def test_the_committed_example_is_complete():
-    rows = sweeps.read_csv(Path(__file__).parent.parent/'nbs/results/sweep-example.csv')
+    rows = report.read_csv(Path(__file__).parent.parent/'jepa_tutorial/results/sweep-example.csv')
     sweep = sweeps.load_sweep('example')
     assert {r['run'] for r in rows} == {t.name for t in sweep.trials} and {r['epoch'] for r in rows} == set(range(1, 6))
     assert len(rows) == len({(r['run'], r['epoch'], r['metric']) for r in rows})

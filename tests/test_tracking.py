@@ -2,10 +2,13 @@
 import json, os, subprocess, sys
 from pathlib import Path
 import pytest, yaml
-from jepa_tutorial import sweeps, tracking
-from jepa_tutorial.core import load_config
-from jepa_tutorial.tracking import Track, register_sweep, sweep_settings, track_to, train_tracked, wandb_mode
-from jepa_tutorial.training import read_metrics, train
+from jepa_tutorial.tools import sweeps, tracking
+from jepa_tutorial.tools.config import load_config
+from jepa_tutorial.training.learner import train
+from jepa_tutorial.training.resuming import read_metrics
+from jepa_tutorial.tools.tracking import (
+    register_sweep, sweep_settings, Track, track_to, train_tracked, wandb_mode
+)
 
 TINY = ['model.channels=[4,4]', 'model.dim=16', 'data.steps=20', 'data.clip=5', 'loss.rollout=4', 'loss.start=first',
         'optim.batch=8', 'optim.epoch_steps=10', 'optim.epochs=2', 'eval.unroll_every=10', 'eval.unroll_clips=4']

@@ -69,5 +69,5 @@ def test_installed_package_works(installed, sdist, tmp_path, record_property):
 
 def test_gymnasium_knows_the_room(installed, tmp_path):
     "Gymnasium loads no plugins by itself: the part before the colon is what it imports."
-    code = "import gymnasium; print(gymnasium.make('jepa_tutorial.two_rooms:jepa_tutorial/TwoRooms-v0').reset(seed=0)[0].shape)"
+    code = "import gymnasium, jepa_tutorial; print(gymnasium.make('jepa_tutorial/TwoRooms-v0').reset(seed=0)[0].shape)"
     assert run(installed/'python', '-c', code, cwd=tmp_path).strip() == '(2, 65, 65)'

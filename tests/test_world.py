@@ -3,10 +3,17 @@ import time, warnings
 from pathlib import Path
 import gymnasium, numpy as np, pytest, torch
 from gymnasium.utils.env_checker import check_env
-from jepa_tutorial.core import rng
-from jepa_tutorial.trajectories import EDGE, TrajectoryConfig, crosses, sample_clips, sample_trajectories
-from jepa_tutorial.two_rooms import (ENV_ID, Layout, Rooms, TwoRoomsEnv, TwoRoomsVectorEnv, contact_point, door_middle, draw_walls,
-                                     is_blocked, limit_norm, move, move_unchecked, render, sample_free, sample_layouts)
+from jepa_tutorial.tools.devices import rng
+from jepa_tutorial import ENV_ID
+from jepa_tutorial.planning.cem import limit_norm
+from jepa_tutorial.world.environment import TwoRoomsEnv, TwoRoomsVectorEnv
+from jepa_tutorial.world.trajectories import (
+    crosses, EDGE, sample_clips, sample_trajectories, TrajectoryConfig
+)
+from jepa_tutorial.world.two_rooms import (
+    contact_point, door_middle, draw_walls, is_blocked, Layout, move, move_unchecked, render, Rooms,
+    sample_free, sample_layouts
+)
 
 fixtures = Path(__file__).parent/'fixtures'
 

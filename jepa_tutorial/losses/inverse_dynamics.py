@@ -8,7 +8,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
-from ..core import _can, _count, _expect
+from ..tools.checks import require_int, require_methods, require_tensors
 
 # %% auto #0
 __all__ = ['InverseDynamics', 'inverse_dynamics_loss']
@@ -29,7 +29,7 @@ class InverseDynamics(nn.Module):
         hidden: int = 256,    # width of the two hidden layers
     ):
         super().__init__()
-        for name, v in dict(dim=dim, action_dim=action_dim, hidden=hidden).items(): _count(name, v, high=2**16)
+        for name, v in dict(dim=dim, action_dim=action_dim, hidden=hidden).items(): require_int(name, v, high=2**16)
         self.dim, self.action_dim = dim, action_dim
         self.net = nn.Sequential(nn.Linear(2*dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, action_dim))
         self.net.apply(_start_small)
@@ -40,7 +40,7 @@ def forward(self:InverseDynamics,
     z: torch.Tensor,       # [...,D] embedding before the action
     z_next: torch.Tensor,  # [...,D] embedding after it
 ) -> torch.Tensor:         # [...,A]
-    _expect('z [...]', z, like=self.net[0].weight); _expect('z_next [...]', z_next, like=self.net[0].weight)
+    require_tensors('z [...]', z, like=self.net[0].weight); require_tensors('z_next [...]', z_next, like=self.net[0].weight)
     if z.shape != z_next.shape or z.shape[-1] != self.dim:
         raise ValueError(f'z and z_next must both be [...,{self.dim}], got {tuple(z.shape)} and {tuple(z_next.shape)}; build InverseDynamics(dim=...) to fit')
     return self.net(torch.cat([z, z_next], -1))
@@ -48,7 +48,7 @@ def forward(self:InverseDynamics,
 # %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #c9eb2e60
 def _check_pairs(z: torch.Tensor, actions: torch.Tensor):
     "Refuse what has no action between its frames."
-    _expect('z [B,T,D]', z); _expect('actions [...]', actions)
+    require_tensors('z [B,T,D]', z); require_tensors('actions [...]', actions)
     if z.shape[1] < 2: raise ValueError(f'z of shape {tuple(z.shape)} has {z.shape[1]} frame, and an action lies between 2; use longer clips')
     if actions.ndim != 3 or actions.shape[:2] != z.shape[:2]:
         raise ValueError(f'actions must be [B,T,A] with the B and T of z {tuple(z.shape)}, got {tuple(actions.shape)}; give one action per frame')
@@ -60,7 +60,7 @@ def inverse_dynamics_loss(
     actions: torch.Tensor,  # [B,T,A] action t leads from frame t to t+1; the last one is not used
 ) -> torch.Tensor:          # scalar
     "Mean squared error of the action guessed from two neighbouring embeddings (@eq-inverse-dynamics)."
-    _check_pairs(z, actions); _can('idm', idm, '__call__')
+    _check_pairs(z, actions); require_methods('idm', idm, '__call__')
     guess, done = idm(z[:, :-1], z[:, 1:]).float(), actions[:, :-1].float()
     if guess.shape != done.shape: raise ValueError(f'actions has shape {list(actions.shape)}, but idm guesses {guess.shape[-1]} numbers for each; build InverseDynamics(action_dim=...) to fit')
     return F.mse_loss(guess, done)

@@ -7,11 +7,11 @@ from __future__ import annotations
 import torch
 from fastcore.basics import patch
 from torch import nn
-from ..core import _can, _count, _expect, _measure
-from ..jepa import JEPA, rollout_loss
-from .variance_covariance import variance_loss, covariance_loss
+from ..tools.checks import require_int, require_methods, require_number, require_tensors
+from ..model.jepa import JEPA, rollout_loss
+from .inverse_dynamics import inverse_dynamics_loss, InverseDynamics
 from .time_similarity import time_similarity_loss
-from .inverse_dynamics import InverseDynamics, inverse_dynamics_loss
+from .variance_covariance import covariance_loss, variance_loss
 
 # %% auto #0
 __all__ = ['Projector', 'Objective']
@@ -25,7 +25,7 @@ class Projector(nn.Module):
     ):
         super().__init__()
         if not isinstance(widths, (tuple, list)) and not hasattr(widths, '_content'): raise ValueError(f'widths is {widths!r}; give a list of numbers, such as [512, 512]')
-        sizes = [_count('dim', dim, high=2**16), *widths]
+        sizes = [require_int('dim', dim, high=2**16), *widths]
         if len(sizes) < 2 or not all(isinstance(s, int) and 0 < s <= 2**16 for s in sizes): raise ValueError(f'widths must be positive and at least one, got {list(widths)}; for no projector leave it out')
         self.dim = sizes[-1]
         hidden = [m for a, b in zip(sizes[:-2], sizes[1:-1]) for m in (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU())]
@@ -36,7 +36,7 @@ class Projector(nn.Module):
 def forward(self:Projector,
     z: torch.Tensor,  # [...,D]
 ) -> torch.Tensor:    # [...,D'] with D' the last of `widths`
-    _expect('z [...,n,D]', z, like=self.net[0].weight, D=self.net[0].in_features)
+    require_tensors('z [...,n,D]', z, like=self.net[0].weight, D=self.net[0].in_features)
     return self.net(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
 
 # %% ../../nbs/3_losses/10_objective.ipynb #067fe4f1
@@ -51,7 +51,7 @@ def _check_settings(o: Objective):
     if not isinstance(o.pool, str) or o.pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {o.pool!r}")
     if not isinstance(o.start, str) or o.start not in ('first', 'every'): raise ValueError(f"start must be 'first' or 'every', got {o.start!r}")
     if isinstance(o.rollout, bool) or not isinstance(o.rollout, int) or o.rollout < 1: raise ValueError(f'rollout must be at least 1 step, got {o.rollout!r}')
-    _measure('gamma', o.gamma, 0)
+    require_number('gamma', o.gamma, 0)
     if (o.project_time or o.project_idm) and o.projector is None:
         raise ValueError('project_time and project_idm need a projector; give one, such as Projector(512, [512, 512])')
 
@@ -114,7 +114,7 @@ def terms(self:Objective,
     z: torch.Tensor, actions: torch.Tensor,  # [B,T,D] embeddings of the frames; [B,T,A]
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:   # weighted sum; unweighted parts, detached
     "The objective on frames that are already encoded."
-    _expect('z [B,T,D], actions [B,T,A]', z, actions); losses = self.losses(model, z, actions)
+    require_tensors('z [B,T,D], actions [B,T,A]', z, actions); losses = self.losses(model, z, actions)
     return sum(self.weights[name]*loss for name, loss in losses.items()), {name: loss.detach() for name, loss in losses.items()}
 
 # %% ../../nbs/3_losses/10_objective.ipynb #56278a07
@@ -124,5 +124,5 @@ def forward(self:Objective,
     obs: torch.Tensor,      # [B,T,C,H,W] frames
     actions: torch.Tensor,  # [B,T,A] action t leads from frame t to t+1
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:   # weighted sum; unweighted parts, detached
-    _can('model', model, 'encode', 'predict'); _expect('obs [B,T,C,H,W] image, actions [B,T,A]', obs, actions)
+    require_methods('model', model, 'encode', 'predict'); require_tensors('obs [B,T,C,H,W] image, actions [B,T,A]', obs, actions)
     return self.terms(model, model.encode(obs), actions)

@@ -5,7 +5,7 @@
 # %% ../../nbs/3_losses/08_time_similarity.ipynb #43ce9462
 from __future__ import annotations
 import torch
-from ..core import _expect
+from ..tools.checks import require_tensors
 
 # %% auto #0
 __all__ = ['time_similarity_loss']
@@ -15,7 +15,7 @@ def time_similarity_loss(
     z: torch.Tensor,  # [B,T,D] embeddings of consecutive frames
 ) -> torch.Tensor:    # scalar
     "Mean squared difference between each embedding and the next (@eq-time-similarity)."
-    _expect('z [B,T,D]', z)
+    require_tensors('z [B,T,D]', z)
     if z.shape[1] < 2: raise ValueError(f'z of shape {tuple(z.shape)} has {z.shape[1]} frame, and neighbours need 2; use longer clips')
     z = z.to(torch.promote_types(z.dtype, torch.float32))
     return (z[:, 1:] - z[:, :-1]).square().mean()

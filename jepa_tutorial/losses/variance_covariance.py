@@ -5,7 +5,7 @@
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #43ce9462
 from __future__ import annotations
 import torch
-from ..core import _expect, _measure
+from ..tools.checks import require_number, require_tensors
 
 # %% auto #0
 __all__ = ['variance_loss', 'covariance_loss']
@@ -16,7 +16,7 @@ def _samples(
     pool: str = 'all', # 'all': one group of B·T samples;  'time': T groups of B samples
 ) -> torch.Tensor:     # [G,n,D] G groups of n samples, at least float32
     "Group embeddings by what their statistics are taken over."
-    _expect('z [B,T,D]', z)
+    require_tensors('z [B,T,D]', z)
     if not isinstance(pool, str) or pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {pool!r}")
     x = z.flatten(0, 1)[None] if pool == 'all' else z.transpose(0, 1)
     if x.shape[1] < 2: raise ValueError(f'pool={pool!r} needs at least 2 samples, z of shape {tuple(z.shape)} has {x.shape[1]}; use a larger batch')
@@ -30,7 +30,7 @@ def variance_loss(
     pool: str = 'all',  # statistics over 'all' B·T embeddings, or over B at each 'time' step
 ) -> torch.Tensor:      # scalar
     "How far the standard deviation of each dimension falls short of `gamma`, on average (@eq-variance)."
-    _measure('gamma', gamma, 0); _measure('eps', eps, 0)
+    require_number('gamma', gamma, 0); require_number('eps', eps, 0)
     std = (_samples(z, pool).var(1) + eps).sqrt()   # [G,D]
     return (gamma - std).relu().mean()
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 import torch
-from ..core import _brief, _can, _count, _expect, _is, _measure
+from jepa_tutorial.tools.checks import (
+    brief, require_int, require_methods, require_number, require_tensors, require_type
+)
 from fastcore.basics import patch
 
 # %% auto #0
-__all__ = ['limit_norm', 'CEM', 'Update', 'smooth_noise', 'Plan', 'Step']
+__all__ = ['limit_norm', 'CEM', 'require_finite_field', 'Update', 'smooth_noise', 'Plan', 'Step']
 
 # %% ../../nbs/5_planning/16_cem.ipynb #c966aa7b
 def limit_norm(
@@ -21,9 +23,9 @@ def limit_norm(
     max_norm: float | None,  # longest allowed action; None changes nothing
 ) -> torch.Tensor:           # [...,A]
     "Shorten actions that are longer than `max_norm`, keeping their direction."
-    _expect('actions [...,A]', actions, empty=True)
+    require_tensors('actions [...,A]', actions, empty=True)
     if max_norm is None: return actions
-    _measure('max_norm', max_norm, above=0); return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
+    require_number('max_norm', max_norm, above=0); return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
 # %% ../../nbs/5_planning/16_cem.ipynb #3ced1257
 @dataclass
@@ -73,19 +75,19 @@ def _is_number(x) -> bool: return isinstance(x, (int, float)) and not isinstance
 def _whole(p, name):
     "Refuse a field that is no whole number, unless it may be None and is."
     v = getattr(p, name)
-    if not (_is_number(v) and isinstance(v, int) and v < 1e9 or v is None and name == 'first_iterations'): raise ValueError(f'{name}={_brief(v)} must be a whole number below a billion')
+    if not (_is_number(v) and isinstance(v, int) and v < 1e9 or v is None and name == 'first_iterations'): raise ValueError(f'{name}={brief(v)} must be a whole number below a billion')
 
 # %% ../../nbs/5_planning/16_cem.ipynb #97fd8949
-def _finite(p, name):
+def require_finite_field(p, name):
     "Refuse a field that is no number, unless it may be None and is."
     v = getattr(p, name)
-    if not (_is_number(v) or v is None and name in ('max_norm', 'warm_sigma')): raise ValueError(f'{name}={_brief(v)} must be a number')
+    if not (_is_number(v) or v is None and name in ('max_norm', 'warm_sigma')): raise ValueError(f'{name}={brief(v)} must be a number')
 
 # %% ../../nbs/5_planning/16_cem.ipynb #cbe99b1b
 def _check_planner(p):
     "Refuse settings that make no search."
     for k in ('num_samples', 'iterations', 'num_elites', 'horizon', 'action_dim', 'execute', 'keep', 'restarts', 'first_iterations'): _whole(p, k)
-    for k in ('sigma', 'max_norm', 'warm_sigma', 'fresh', 'fresh_sigma', 'smooth', 'memory', 'memory_width'): _finite(p, k)
+    for k in ('sigma', 'max_norm', 'warm_sigma', 'fresh', 'fresh_sigma', 'smooth', 'memory', 'memory_width'): require_finite_field(p, k)
     group = p.num_samples//p.restarts if p.restarts > 0 else 0
     rhos = (p.rho,) if not isinstance(p.rho, (tuple, list)) else tuple(p.rho)
     for ok, name, need in ((p.restarts >= 1, 'restarts', 'be at least 1'), (p.num_samples >= 1, 'num_samples', 'be at least 1'),
@@ -98,7 +100,7 @@ def _check_planner(p):
             (0 <= p.smooth < 1, 'smooth', 'lie between 0 and 1'), (rhos and all(_is_number(r) and 0 <= r < 1 for r in rhos), 'rho', 'lie between 0 and 1'),
             (p.pick in ('mean', 'elite', 'best'), 'pick', "be 'mean', 'elite' or 'best'"), (p.reduce in ('sum', 'last'), 'reduce', "be 'sum' or 'last'"),
             (p.distance in ('squared', 'plain'), 'distance', "be 'squared' or 'plain'")):
-        if not ok: raise ValueError(f'{name}={_brief(getattr(p, name))} must {need}')
+        if not ok: raise ValueError(f'{name}={brief(getattr(p, name))} must {need}')
 
 # %% ../../nbs/5_planning/16_cem.ipynb #fde81ffa
 class Update(NamedTuple):
@@ -128,7 +130,7 @@ def update(self: CEM,
     cost: torch.Tensor,     # [E,N] their costs; NaN counts as infinite
 ) -> Update:
     "Refit the proposal to the elites (@eq-refit)."
-    _expect('actions [E,N,T,A], cost [E,N]', actions, cost)
+    require_tensors('actions [E,N,T,A], cost [E,N]', actions, cost)
     if cost.shape[1] < self.num_elites: raise ValueError(f'cost has shape {list(cost.shape)}, fewer plans than the num_elites={self.num_elites} that are wanted')
     best, elites = cost.nan_to_num(nan=torch.inf).topk(self.num_elites, largest=False)   # [E,K]
     w, a = self.weights(best), _take(actions, elites)                                    # [E,K], [E,K,T,A]
@@ -143,7 +145,7 @@ def smooth_noise(
     rho: float,           # correlation of neighbours in time; 0 leaves white noise as it is
 ) -> torch.Tensor:        # [...,T,A]
     "White noise turned into a first-order autoregressive process of the same variance (@eq-ar1)."
-    _expect('noise [...,T,A]', noise, empty=True); _measure('rho', rho, 0, 1)
+    require_tensors('noise [...,T,A]', noise, empty=True); require_number('rho', rho, 0, 1)
     t = torch.arange(noise.shape[-2], device=noise.device)
     lag = t[:, None] - t                                                    # [T,T]
     mix = torch.where(lag < 0, 0., float(rho)**lag.clamp_min(0).to(noise.dtype))
@@ -166,7 +168,7 @@ def propose(self: CEM,
     elites: torch.Tensor | None = None,     # [E,keep,T,A] to be tried again
 ) -> torch.Tensor:                          # [E,N,T,A]
     "The plans that one iteration tries (@eq-sample)."
-    _expect('mean [E,T,A], std [E,T,A], noise [E,N,T,A]', mean, std, noise)
+    require_tensors('mean [E,T,A], std [E,T,A], noise [E,N,T,A]', mean, std, noise)
     n = noise.shape[1]
     far, near = noise.split([round(self.fresh*n), n - round(self.fresh*n)], 1)
     near = mean[:, None] + std[:, None]*(smooth_noise(near, self.smooth) if self.smooth else near)
@@ -186,7 +188,7 @@ class Plan(NamedTuple):
 def _priced(cost, plans):
     "The costs [E,N] of plans [E,N,T,A], if that is what `cost` gives."
     c = cost(plans)
-    _expect('cost(actions) [E,N]', c, E=plans.shape[0], N=plans.shape[1])
+    require_tensors('cost(actions) [E,N]', c, E=plans.shape[0], N=plans.shape[1])
     return c
 
 # %% ../../nbs/5_planning/16_cem.ipynb #78234aad
@@ -218,11 +220,11 @@ def plan(self: CEM,
     history: bool = False,             # keep each iteration's samples, cost, elites, weights, mean, std, best?
 ) -> Plan:
     "Search for cheap action sequences."
-    _can('cost', cost, '__call__'); _is('generator', generator, torch.Generator, 'rng(seed)'); _count('episodes', episodes)
-    if horizon is not None: _count('horizon', horizon)
+    require_methods('cost', cost, '__call__'); require_type('generator', generator, torch.Generator, 'rng(seed)'); require_int('episodes', episodes)
+    if horizon is not None: require_int('horizon', horizon)
     E, R, log, dev = episodes, self.restarts, [], generator.device
     mean, std = self._start(E, horizon or self.horizon, init, dev)                 # [E·R,T,A] with R restarts
-    if first is not None: _expect('first [E,k,S,A]', first, like=mean, E=E, A=self.action_dim)
+    if first is not None: require_tensors('first [E,k,S,A]', first, like=mean, E=E, A=self.action_dim)
     again = () if first is None else (_fit(first, mean.shape[1]).repeat_interleave(R, 0),)
     iterate = partial(cost.iterate, self) if hasattr(cost, 'iterate') else partial(self.iterate, cost)
     for _ in range(self.first_iterations if init is None and self.first_iterations else self.iterations):
@@ -235,7 +237,7 @@ def plan(self: CEM,
 # %% ../../nbs/5_planning/16_cem.ipynb #e4e49bd8
 def _fit(plans, T):
     "Plans [...,T',A], cut or filled with zeros to T actions."
-    _expect("plans [...,T,A]", plans, empty=True)
+    require_tensors("plans [...,T,A]", plans, empty=True)
     return torch.nn.functional.pad(plans[..., :T, :], (0, 0, 0, max(0, T - plans.shape[-2])))
 
 @patch
@@ -244,7 +246,7 @@ def _start(self: CEM, E, T, init, device):
     mean = torch.zeros(E, self.restarts, T, self.action_dim, device=device)
     std = torch.full_like(mean, self.sigma)
     if init is not None:
-        _expect('init [...]', init, empty=True, like=mean)
+        require_tensors('init [...]', init, empty=True, like=mean)
         if init.ndim != 3 or init.shape[0] != E or init.shape[2] != self.action_dim:
             raise ValueError(f'init has shape {list(init.shape)}, but must be [{E},T,{self.action_dim}]: one plan for each episode')
         mean[:, 0] = _fit(init, T)
@@ -268,7 +270,7 @@ def _result(self: CEM, step, E, generator):
 @patch
 def shift(self: CEM, plan: Plan, steps: int):
     "What is left of `plan` after `steps` of its actions, as the next search's `init`."
-    _is('plan', plan, Plan); _count('steps', steps, 0)
+    require_type('plan', plan, Plan); require_int('steps', steps, 0)
     return (plan.actions if self.pick == 'best' else plan.mean)[:, steps:]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8b448896

@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 import torch
-from ..core import _can, _expect, _measure, _same_home
+from jepa_tutorial.tools.checks import (
+    require_methods, require_number, require_same_home, require_tensors
+)
 
 # %% auto #0
-__all__ = ['goal_distance', 'goal_cost', 'Hills']
+__all__ = ['goal_distance', 'goal_cost', 'require_plans', 'Hills']
 
 # %% ../../nbs/5_planning/15_cost.ipynb #1cd8a853
 def goal_distance(
@@ -19,7 +21,7 @@ def goal_distance(
     distance: str = 'squared',  # 'squared': mean over D of the squared difference; 'plain': Euclidean length
 ) -> torch.Tensor:              # [...]
     "How far embeddings are from the goal's (@eq-distance)."
-    _expect('z [...]', z); _expect('z_goal [...,D]', z_goal, like=z, D=z.shape[-1] if z.ndim else 1)
+    require_tensors('z [...]', z); require_tensors('z_goal [...,D]', z_goal, like=z, D=z.shape[-1] if z.ndim else 1)
     if not isinstance(distance, str) or distance not in ('squared', 'plain'): raise ValueError(f"distance={distance!r} must be 'squared' or 'plain'")
     return (z - z_goal).square().mean(-1) if distance == 'squared' else torch.linalg.vector_norm(z - z_goal, dim=-1)
 
@@ -34,9 +36,9 @@ def goal_cost(
     hills: Callable | None = None,  # what a step costs beside: z [E,N,D] -> [E,N]
 ) -> torch.Tensor:              # [E,N]
     "The cost of plans: imagine each (@eq-imagine), and add up how far from the goal it is (@eq-cost)."
-    _can('jepa', jepa, 'predict')
-    if hills is not None: _can('hills', hills, '__call__')
-    _check_plans(z0, z_goal, actions, reduce)
+    require_methods('jepa', jepa, 'predict')
+    if hills is not None: require_methods('hills', hills, '__call__')
+    require_plans(z0, z_goal, actions, reduce)
     E, N, T, A = actions.shape
     z, total = z0.repeat_interleave(N, 0), 0                     # [E·N,D]: every plan starts from its episode's embedding
     for t in range(T):
@@ -47,10 +49,10 @@ def goal_cost(
     return total
 
 # %% ../../nbs/5_planning/15_cost.ipynb #6b6ce6ba
-def _check_plans(z0, z_goal, actions, reduce):
+def require_plans(z0, z_goal, actions, reduce):
     "Refuse shapes that don't fit together, in one clear line."
-    for name, x in dict(z0=z0, z_goal=z_goal, actions=actions).items(): _expect(f'{name} [...]', x, like=z0 if name == 'z_goal' else None)
-    _same_home('actions', actions, z0, False)
+    for name, x in dict(z0=z0, z_goal=z_goal, actions=actions).items(): require_tensors(f'{name} [...]', x, like=z0 if name == 'z_goal' else None)
+    require_same_home('actions', actions, z0, False)
     if not isinstance(reduce, str) or reduce not in ('sum', 'last'): raise ValueError(f"reduce={reduce!r} must be 'sum' or 'last'")
     if actions.ndim != 4 or not actions.shape[2]: raise ValueError(f'actions has shape {list(actions.shape)}, but must be [E,N,T,A] with T at least 1')
     for name, z in (('z0', z0), ('z_goal', z_goal)):
@@ -66,7 +68,7 @@ class Hills(NamedTuple):
     width: float          # the Gaussian's standard deviation, as a Euclidean distance
 
     def __call__(self, z):   # [E,N,D] -> [E,N]
-        _expect('z [E,N,D], places [E,m,D], height [E,m]', z, self.places, self.height); _measure('width', self.width, above=0)
+        require_tensors('z [E,N,D], places [E,m,D], height [E,m]', z, self.places, self.height); require_number('width', self.width, above=0)
         near = (-torch.cdist(z, self.places).square()/(2*self.width**2)).exp()   # [E,N,m]
         return (near @ self.height[..., None])[..., 0]
 

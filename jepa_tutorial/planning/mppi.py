@@ -6,8 +6,10 @@
 from __future__ import annotations
 from dataclasses import dataclass, fields
 import torch
-from ..core import _about, _brief, _find, load_config
-from .cem import CEM, _finite
+from ..tools.checks import brief
+from ..tools.files import about_file
+from ..tools.config import find_config, load_config
+from .cem import CEM, require_finite_field
 
 # %% auto #0
 __all__ = ['PLANNERS', 'MPPI', 'build_planner', 'load_planner', 'published_planner', 'fast_planner']
@@ -22,7 +24,7 @@ class MPPI(CEM):
     unbiased: bool = False     # the weighted variance as it stands in @eq-weighted
 
     def __post_init__(self):
-        super().__post_init__(); _finite(self, 'temperature')
+        super().__post_init__(); require_finite_field(self, 'temperature')
         if not self.temperature > 0: raise ValueError(f'temperature={self.temperature} must be positive')
 
     def weights(self, cost):   # [E,K], cheapest first
@@ -36,7 +38,7 @@ def build_planner(
     cfg,       # settings: `planner`, which is 'cem' or 'mppi', and fields of its class
 ) -> CEM:
     "A planner as a configuration describes it; what it leaves out keeps its default."
-    if not hasattr(cfg, 'items'): raise ValueError(f"cfg is {_brief(cfg)}; give settings such as load_config('plan_fast')")
+    if not hasattr(cfg, 'items'): raise ValueError(f"cfg is {brief(cfg)}; give settings such as load_config('plan_fast')")
     own: dict = {k: _plain(v) for k, v in dict(cfg).items()}
     kind = PLANNERS.get(name := str(own.pop('planner', 'mppi')))
     if kind is None: raise ValueError(f"planner='{name}' must be one of {', '.join(PLANNERS)}")
@@ -59,7 +61,7 @@ def load_planner(
     *overrides: str,    # 'iterations=4'
 ) -> CEM:
     "The planner that a YAML file describes."
-    with _about(_find(name_or_path)): return build_planner(load_config(name_or_path, *overrides))
+    with about_file(find_config(name_or_path)): return build_planner(load_config(name_or_path, *overrides))
 
 # %% ../../nbs/5_planning/17_mppi.ipynb #397f8fe1
 def published_planner() -> MPPI:

@@ -1,0 +1,3 @@
+"What all parts share."
+from .devices import *
+from .config import load_config

@@ -1,0 +1,3 @@
+"The world: rooms, moves, pictures, trajectories."
+from .two_rooms import *
+from .trajectories import *

@@ -7,7 +7,7 @@ from jepa_tutorial.model.encoder import ImpalaEncoder
 from jepa_tutorial.model.jepa import JEPA
 from jepa_tutorial.model.predictor import GRUPredictor
 from jepa_tutorial.training.learner import Learner, train_step
-from jepa_tutorial.planning.cost import goal_cost, Hills
+from jepa_tutorial.planning.cost import goal_cost, RevisitPenalty
 from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
 from jepa_tutorial.planning.fast import make_cost
 from jepa_tutorial.planning.mppi import fast_planner, load_planner
@@ -41,7 +41,7 @@ def plain_loss(learner, clip):
 def test_loss_and_gradients_are_those_of_the_plain_path(start, reduced):
     cfg = load_config('random_wall', *sizes, f'loss.start={start}')
     plain, fast = Learner(cfg, 'cpu'), Learner(cfg, 'cpu')
-    clip = fast.draw()
+    clip = fast.sample_batch()
     want, want_parts = plain_loss(plain, clip); want.backward()
     with torch.autocast('cpu', torch.bfloat16, enabled=reduced):
         got, parts = fast.objective.terms(fast.jepa, fast.jepa.encode(clip.obs), clip.action)
@@ -96,7 +96,7 @@ def test_hills_cost_what_they_cost_on_the_plain_path(layers, device):
     "In blocks of every size, each episode with hills of its own; and taken away again, they leave nothing behind."
     jepa = model(predictor=GRUPredictor(64, num_layers=layers)).to(device)
     z0, zg = (F.layer_norm(torch.randn(3, 64, generator=rng(s)), (64,)).to(device) for s in (0, 1))
-    plans, hills = torch.randn(3, 8, 20, 2, generator=rng(2)).to(device), Hills(torch.stack([z0, zg], 1), torch.rand(3, 2, generator=rng(3)).to(device), 4.)
+    plans, hills = torch.randn(3, 8, 20, 2, generator=rng(2)).to(device), RevisitPenalty(torch.stack([z0, zg], 1), torch.rand(3, 2, generator=rng(3)).to(device), 4.)
     close = dict(rtol=1e-4, atol=1e-4) if amp_dtype(torch.device(device)) is None else dict(rtol=.03, atol=.03)
     want = goal_cost(jepa, z0, zg, plans, hills=hills)
     for rows in (1, 8, 12, 1000):

@@ -2,7 +2,7 @@
 import json, os, subprocess, sys
 import pytest, torch
 from jepa_tutorial.tools.config import load_config
-from jepa_tutorial.training.distributed import Share
+from jepa_tutorial.training.distributed import DistributedLearner
 from jepa_tutorial.training.resuming import load_state, read_metrics
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available() or not torch.distributed.is_gloo_available(), reason='this build of torch has no gloo')
@@ -20,31 +20,31 @@ SCRIPTS = dict(jepa_train='from jepa_tutorial.tools.commands import jepa_train\n
 import json, sys, torch
 from jepa_tutorial.losses.objective import Objective
 from jepa_tutorial.losses.variance_covariance import covariance_loss, variance_loss
-from jepa_tutorial.training.distributed import Share, gathered, rank, together
+from jepa_tutorial.training.distributed import DistributedLearner, all_gather, rank, process_group
 from jepa_tutorial.tools.config import load_config
 from jepa_tutorial.training.learner import Learner
 
-with together('cpu'):
+with process_group('cpu'):
     # the gather alone, against a joint computation on weights that differ by process
     x = torch.randn(8, 3, 5, dtype=torch.double, generator=torch.Generator().manual_seed(0))
     w = torch.randn(2, 8, 3, 5, dtype=torch.double, generator=torch.Generator().manual_seed(1))
     own = x.chunk(2)[rank()].clone().requires_grad_()
-    (gathered(own)*w[rank()]).sum().backward()
-    assert torch.equal(gathered(own.detach()), x) and torch.allclose(own.grad, w.sum(0).chunk(2)[rank()])
+    (all_gather(own)*w[rank()]).sum().backward()
+    assert torch.equal(all_gather(own.detach()), x) and torch.allclose(own.grad, w.sum(0).chunk(2)[rank()])
     # a whole step, for each setting
     far = {}
     for overrides in json.loads(sys.argv[1]):
         cfg = load_config('quick', *overrides)
-        alone, shared = Learner(cfg, 'cpu'), Share(cfg, 'cpu')
+        alone, shared = Learner(cfg, 'cpu'), DistributedLearner(cfg, 'cpu')
         for _ in range(2):                                   # the second step starts from weights that descend() made
-            values, joint = alone.climb(), shared.climb()
+            values, joint = alone.backward(), shared.backward()
             for k in values: assert abs(values[k] - joint[k]) <= 2e-5*max(1., abs(values[k])), (overrides, k, values[k], joint[k])
             size = sum(p.grad.square().sum() for m in alone.modules.values() for p in m.parameters() if p.grad is not None).sqrt()
             for (name, p), q in zip([*alone.jepa.named_parameters(), *alone.objective.named_parameters(), *alone.probe.named_parameters()],
                                     [*shared.jepa.parameters(), *shared.objective.parameters(), *shared.probe.parameters()]):
                 assert (p.grad is None) == (q.grad is None), name
                 if p.grad is not None: far[name] = max(far.get(name, 0.), ((p.grad - q.grad).norm()/p.grad.norm().clamp(min=1e-3*size)).item())   # a bias before a batch norm has nothing but rounding
-            alone.descend(); shared.descend()
+            alone.optimizer_step(); shared.optimizer_step()
             shared.jepa.load_state_dict(alone.jepa.state_dict())  # Adam turns the rounding of tiny gradients into steps
             shared.objective.load_state_dict(alone.objective.state_dict()); shared.probe.load_state_dict(alone.probe.state_dict())
     if rank() == 0: print(json.dumps(far))
@@ -69,9 +69,9 @@ def test_a_shared_run_is_the_run_of_one_process(tmp_path):
     assert [r['step'] for r in a] == [r['step'] for r in b] == [10, 20]
     for r, q in zip(a, b):
         for k in ('total', 'prediction', 'variance', 'covariance', 'time_similarity', 'inverse_dynamics', 'probe'): assert abs(r[k] - q[k]) < 2e-3*max(1, abs(r[k])), (k, r, q)
-    learner = Share(load_config("quick", *TINY), "cpu")           # a state made by two is continued by one
+    learner = DistributedLearner(load_config("quick", *TINY), "cpu")           # a state made by two is continued by one
     load_state(learner, tmp_path/'two'); assert learner.step == 20
 
 def test_a_batch_that_cannot_be_shared_is_one_line(monkeypatch):
     monkeypatch.setattr(parallel, 'world', lambda: 2)
-    with pytest.raises(ValueError, match='optim.batch=7 cannot be shared by 2 processes; take a multiple of 2'): Share(load_config('quick', *TINY, 'optim.batch=7'), 'cpu')
+    with pytest.raises(ValueError, match='optim.batch=7 cannot be shared by 2 processes; take a multiple of 2'): DistributedLearner(load_config('quick', *TINY, 'optim.batch=7'), 'cpu')

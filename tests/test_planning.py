@@ -10,7 +10,7 @@ from jepa_tutorial.model.jepa import JEPA
 from jepa_tutorial.model.predictor import GRUPredictor
 from jepa_tutorial.planning.agent import Agent
 from jepa_tutorial.planning.cem import CEM, limit_norm
-from jepa_tutorial.planning.cost import goal_cost, Hills
+from jepa_tutorial.planning.cost import goal_cost, RevisitPenalty
 from jepa_tutorial.planning.episodes import (
     oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 )
@@ -157,7 +157,7 @@ def test_hills_by_the_formula(reduce):
     "A plan pays at each step that counts, for every place of its own episode and for none of another."
     E, N, T, m, width = 2, 3, 4, 5, 1.7
     g = rng(3); start, goal, plans, places, height = (torch.randn(*size, generator=g) for size in ((E, 2), (E, 2), (E, N, T, 2), (E, m, 2), (E, m)))
-    hills = Hills(places, height, width)
+    hills = RevisitPenalty(places, height, width)
     with_hills, without = goal_cost(Adds(), start, goal, plans, reduce, hills=hills), goal_cost(Adds(), start, goal, plans, reduce)
     for e in range(E):
         for n in range(N):
@@ -187,7 +187,7 @@ def test_memory_leads_away_from_where_a_wrong_model_leads():
     assert spread['plan_memory'] > 1.5*spread['plan_fast']
 
 @pytest.mark.parametrize('make,word', [(lambda: CEM(num_elites=0), 'num_elites'), (lambda: CEM(execute=0), 'execute'), (lambda: CEM(rho=1.), 'rho'),
-    (lambda: CEM(fresh=2), 'fresh'), (lambda: CEM(memory=-1), 'memory'), (lambda: CEM(memory_width=0), 'memory_width'), (lambda: CEM(restarts=0), 'restarts'), (lambda: load_planner('plan_fst'), 'plan_fast'),
+    (lambda: CEM(fresh=2), 'fresh'), (lambda: CEM(memory=-1), 'memory'), (lambda: CEM(revisit_width=0), 'revisit_width'), (lambda: CEM(restarts=0), 'restarts'), (lambda: load_planner('plan_fst'), 'plan_fast'),
     (lambda: load_planner('plan_fast', 'reduce=mean'), 'reduce'), (lambda: CEM(horizon=3).plan(lambda a: a.sum((-1, -2)), rng(0), 2, init=torch.zeros(1, 3, 2)), 'init')])
 def test_bad_settings_are_one_clear_line(make, word):
     with pytest.raises(ValueError, match=word) as e: make()

@@ -119,7 +119,7 @@ def cases():
     yield 'tools.devices.amp_dtype', core.amp_dtype, dict(device=cpu)
     yield 'tools.devices.autocast', core.autocast, dict(device=cpu)
     yield 'tools.devices.records', core.records, dict(device=cpu)
-    yield 'tools.devices.compiles', core.compiles, dict(device=cpu)
+    yield 'tools.devices.can_compile', core.can_compile, dict(device=cpu)
     yield 'tools.devices.constant', lambda values: core.constant(values, cpu), dict(values=(1., 2.))
     yield 'tools.devices.rng', core.rng, dict(seed=3, device=cpu)
     yield 'tools.devices.seed_all', core.seed_all, dict(seed=3)
@@ -196,19 +196,19 @@ def cases():
     yield 'training.probing.fit_probe', lambda **kw: pb.fit_probe(pb.PositionProbe(D, 4) if kw['probe'] == 'new' else kw.pop('probe'), **{k: v for k, v in kw.items() if k != 'probe'}), dict(probe='new', z=t(B, D), position_normalised=t(B, 2), steps=2, batch=4, lr=1e-3, generator=g())
     yield 'training.probing.effective_rank', pb.effective_rank, dict(z=t(B, T, D)), lambda r, z: not r > min(z.numel()//z.shape[-1], z.shape[-1]) + .01
     yield 'training.probing.pca', pb.pca, dict(z=t(B, T, D), k=2), lambda r, z, k: r.shape == (*z.shape[:-1], k)
-    yield 'training.unrolling.dream', un.dream, dict(jepa=jepa(), z0=t(B, D), actions=t(B, T, A)), lambda r, actions, **kw: r.shape == (len(actions), actions.shape[1] + 1, D)
+    yield 'training.unrolling.rollout', un.rollout, dict(jepa=jepa(), z0=t(B, D), actions=t(B, T, A)), lambda r, actions, **kw: r.shape == (len(actions), actions.shape[1] + 1, D)
     yield 'training.unrolling.noise_like', un.noise_like, dict(actions=t(B, T, A), generator=g(), sigma=1.), lambda r, actions, **kw: r.shape == actions.shape
     yield 'training.unrolling.unroll_eval', un.unroll_eval, dict(jepa=jepa(), probe=probe(), clips=clips(), generator=g(), sigma=1.), lambda r, clips, **kw: len(r.error) == clips.obs.shape[1]
     yield 'training.unrolling.unroll_frames', un.unroll_frames, dict(unroll=film(), rooms=rooms(), clips=1, scale=1)
     yield 'training.unrolling.crossing_step', un.crossing_step, dict(position=places(B, T), layout=layout())
     yield 'planning.cost.goal_distance', co.goal_distance, dict(z=t(B, D), z_goal=t(B, D), distance='plain'), lambda r, **kw: not (r < 0).any()
     yield 'planning.cost.goal_cost', co.goal_cost, dict(jepa=jepa(), z0=t(B, D), z_goal=t(B, D), actions=t(B, N, T, A), reduce='sum', distance='squared'), lambda r, actions, **kw: r.shape == actions.shape[:2]
-    yield 'planning.cost.Hills', lambda z, **kw: co.Hills(**kw)(z), dict(z=t(B, N, D), places=t(B, 3, D), height=t(B, 3), width=2.), lambda r, z, **kw: r.shape == z.shape[:2]
+    yield 'planning.cost.RevisitPenalty', lambda z, **kw: co.RevisitPenalty(**kw)(z), dict(z=t(B, N, D), places=t(B, 3, D), height=t(B, 3), width=2.), lambda r, z, **kw: r.shape == z.shape[:2]
     yield 'planning.fast.make_cost', fa.make_cost, dict(jepa=jepa(), z0=t(B, D), z_goal=t(B, D), reduce='sum', distance='plain', rows=4)
     yield 'planning.fast.Cost', fa.Cost, dict(jepa=jepa(), z0=t(B, D), z_goal=t(B, D), reduce='sum', distance='plain')
     yield 'planning.fast.FastCost', fa.FastCost(jepa(), t(B, D), t(B, D)), dict(actions=t(B, N, T, A)), lambda r, actions: r.shape == actions.shape[:2]
     yield 'planning.cem.limit_norm', ce.limit_norm, dict(actions=t(B, T, A)*9, max_norm=2.45), lambda r, actions, max_norm: r.shape == actions.shape and (max_norm is None or not (r.norm(dim=-1) > max_norm*1.001).any())
-    fields = dict(num_samples=8, iterations=2, num_elites=3, horizon=4, sigma=1.5, max_norm=2.45, action_dim=2, reduce='sum', distance='squared', pick='mean', execute=1, warm_sigma=1., first_iterations=2, fresh=.2, rho=.5, fresh_sigma=1.5, smooth=.1, keep=1, memory=.5, memory_width=2., restarts=1)
+    fields = dict(num_samples=8, iterations=2, num_elites=3, horizon=4, sigma=1.5, max_norm=2.45, action_dim=2, reduce='sum', distance='squared', pick='mean', execute=1, warm_sigma=1., first_iterations=2, fresh=.2, rho=.5, explore_sigma=1.5, smooth=.1, keep=1, memory=.5, revisit_width=2., restarts=1)
     works = lambda p: p.num_samples > 999 or p.horizon > 999 or p.action_dim > 99 or max(p.iterations, p.first_iterations or 0) > 99 or p.plan(quadratic, rng(0), 2).actions.isfinite().all()
     yield 'planning.cem.CEM', ce.CEM, fields, lambda r, **kw: works(r)
     yield 'planning.cem.CEM update', cem.update, dict(actions=t(B, N, T, A), cost=t(B, N)), lambda r, actions, **kw: r.mean.shape == (len(actions), *actions.shape[2:])
@@ -229,9 +229,9 @@ def cases():
     yield 'planning.agent.Agent act', lambda **kw: ep.Agent(jepa(), planner(), images(B)).act(**kw), dict(image=images(B), left=3, generator=g()), lambda r, **kw: r.shape == (B, 1, A)
     yield 'planning.episodes.run_episodes', ep.run_episodes, dict(jepa=jepa(), tasks=tasks(), planner=planner(), steps=2, contact='stop', generator=g(), rooms=rooms()), lambda r, steps, **kw: r.position.shape[1] == steps + 1
     yield 'planning.episodes.success_rate', ep.success_rate, dict(success=t(9) > .5), lambda r, success: 0 <= r[1] <= r[0] + 1e-9 and r[0] - 1e-9 <= r[2] <= 1
-    yield 'training.refining.Dreams', rf.Dreams, dict(films=2, frames=6, steps=3, kappa=50., updates=1, batch=2, lr=1e-3, final_lr=1e-6, warmup=.01, clip=2., seed=5)
-    dreams = rf.Dreams(films=2, frames=6, steps=3, updates=1, batch=2)
-    yield 'training.refining.encoded_films', rf.encoded_films, dict(jepa=jepa(), dreams=dreams, piece=2)
+    yield 'training.refining.RefineConfig', rf.RefineConfig, dict(films=2, frames=6, steps=3, kappa=50., updates=1, batch=2, lr=1e-3, final_lr=1e-6, warmup=.01, clip=2., seed=5)
+    dreams = rf.RefineConfig(films=2, frames=6, steps=3, updates=1, batch=2)
+    yield 'training.refining.encode_clips', rf.encode_clips, dict(jepa=jepa(), dreams=dreams, piece=2)
     yield 'training.refining.refine', rf.refine, dict(trained=ck.Trained(jepa(), probe(), dict(config=dict(data=dict(fixed_wall=True)))), dreams=dreams)
     yield 'training.checkpoints.save_trained', ck.save_trained, dict(path=HERE/'model', trained=ck.Trained(jepa(), pb.PositionProbe(D), dict(config=dict(model=dict(dim=D, channels=[2, 2], num_layers=1)))))
     yield 'training.checkpoints.load_trained', ck.load_trained, dict(path='nowhere', device=cpu)
@@ -260,9 +260,9 @@ def cases():
     yield 'tools.plotting.fig_rgb', pl.fig_rgb, dict(fig=picture(0))
     yield 'tools.widgets.png', pl.png, dict(fig=picture(0))
     yield 'tools.plotting.curves', lambda x, ys: pl.curves(axes(), x, ys), dict(x=t(4), ys=dict(a=t(4)))
-    yield 'tools.widgets.hand', pl.hand, dict(draw=picture, n=[1, 2])
+    yield 'tools.widgets.interact', pl.interact, dict(draw=picture, n=[1, 2])
     yield 'tools.widgets.keys', pl.keys, dict(labels='ab', columns=2)
-    yield 'tools.widgets.film', pl.film, dict(draw=picture, n=[1, 2])
+    yield 'tools.widgets.animate', pl.animate, dict(draw=picture, n=[1, 2])
     yield 'tools.widgets.player', pl.player, dict(low=1, high=5, step=1, start=2, seconds=.5)
     yield 'tools.architecture.architecture', pl.architecture, dict(lit='encoder')
     yield 'tools.tracking.track_to', module('tools.tracking').track_to, dict(names='tensorboard')
@@ -275,16 +275,16 @@ SETTINGS = {'seed': 1, 'save_every': 1, 'model.dim': 8, 'model.num_layers': 1, '
 # ── what isn't tried, and why ───────────────────────────────────────────────────────────────────────────────────
 
 WHY_NOT = {
-    'a record, which holds what it is given; the functions that read it look at it': 'world.two_rooms.Layout world.trajectories.Trajectory world.trajectories.Clip planning.cem.Update planning.cem.Plan planning.cem.Step planning.episodes.Tasks planning.episodes.Episodes training.unrolling.Unroll training.checkpoints.Trained training.learner.Run tools.rows.Row tools.inspecting.Inside tools.sweeps.Trial tools.sweeps.Sweep tools.runner.Cluster tools.tracking.Track tools.bench.Case',
-    'takes nothing': 'tools.devices.device planning.mppi.published_planner planning.mppi.fast_planner tools.plotting.use_style tools.reproduce.commit training.distributed.world training.distributed.rank tools.tracking.wandb_mode',
+    'a record, which holds what it is given; the functions that read it look at it': 'world.two_rooms.Layout world.trajectories.Trajectory world.trajectories.Clip planning.cem.Update planning.cem.Plan planning.cem.Step planning.episodes.Tasks planning.episodes.Episodes training.unrolling.Unroll training.checkpoints.Trained training.learner.Run tools.rows.Row tools.inspecting.EmbeddingStats tools.sweeps.Trial tools.sweeps.Sweep tools.runner.Cluster tools.tracking.Track tools.bench.Case',
+    'takes nothing': 'tools.devices.device planning.mppi.published_planner planning.mppi.fast_planner tools.plotting.use_style tools.reproduce.commit training.distributed.world_size training.distributed.rank tools.tracking.wandb_mode',
     'a kernel of inner loops, unchecked by contract': 'world.two_rooms.move_unchecked world.two_rooms.door_middle',
-    'works on a GPU only': 'tools.devices.Recorded planning.fast.RecordedCost',
+    'works on a GPU only': 'tools.devices.CudaGraph planning.fast.GraphedCost',
     'shows something in a live notebook': 'tools.plotting.gif_output tools.widgets.bar tools.architecture.Architecture',
     'a step of a command, which is tried as a whole': 'tools.commands.one_line_errors tools.commands.command tools.pictures.pictures training.learner.train_step training.resuming.save_state training.resuming.load_state',
-    'makes the results of the book; its command looks at what it is given': 'tools.fingerprints.world_digest tools.fingerprints.behaviour tools.fingerprints.digest tools.fingerprints.mark tools.fingerprints.planner_digest tools.inspecting.read_rooms tools.fingerprints.training_digest tools.fingerprints.stale tools.tasks.world_tasks tools.tasks.save_tasks tools.inspecting.look_inside tools.inspecting.dot_share tools.rows.episodes_of tools.rows.settings tools.reproduce.TimeIsUp tools.reproduce.deadline tools.reproduce.shipped tools.reproduce.train_row tools.evaluation.outcomes tools.evaluation.evaluate tools.evaluation.summary tools.reproduce.provenance tools.reproduce.result_path tools.reproduce.make_row tools.reproduce.baselines tools.reproduce.load_results tools.reproduce.table tools.reproduce.work',
+    'makes the results of the book; its command looks at what it is given': 'tools.fingerprints.world_digest tools.fingerprints.code_digest tools.fingerprints.digest tools.fingerprints.mark tools.fingerprints.planner_digest tools.inspecting.probe_layout tools.fingerprints.training_digest tools.fingerprints.stale tools.tasks.world_tasks tools.tasks.save_tasks tools.inspecting.embedding_stats tools.inspecting.dot_share tools.rows.episodes_of tools.rows.settings tools.reproduce.TimeIsUp tools.reproduce.deadline tools.reproduce.shipped tools.reproduce.train_row tools.evaluation.outcomes tools.evaluation.evaluate tools.evaluation.summary tools.reproduce.provenance tools.reproduce.result_path tools.reproduce.make_row tools.reproduce.baselines tools.reproduce.load_results tools.reproduce.table tools.reproduce.work',
     'makes, follows or reads the runs of a sweep, which load_sweep has looked at': 'tools.runner.write_status tools.runner.read_status tools.runner.locked tools.runner.run_trial tools.runner.progress_of tools.runner.survey tools.runner.clock tools.runner.survey_table tools.runner.measure_rate tools.runner.plan tools.runner.known_rate tools.runner.plan_text tools.runner.Work tools.runner.open_trials tools.runner.slots tools.runner.run_local tools.runner.run_slurm tools.runner.run_sweep tools.runner.run_single tools.report.epoch_means tools.report.finished tools.report.varied tools.report.tidy tools.report.write_csv tools.report.read_csv tools.report.pooled tools.report.summarise tools.report.deciding tools.report.best tools.report.summary_table tools.report.bands tools.report.draw_curves tools.report.settings_of tools.report.marginals tools.report.draw_marginals tools.report.write_best tools.report.report tools.runner.cost_rows',
     'measures this machine; its command looks at what it is given': 'tools.bench.plain_clip tools.bench.PlainData tools.bench.plain_clips tools.bench.plain_step tools.bench.plain_cost tools.bench.seconds tools.bench.median tools.bench.compare tools.bench.data_case tools.bench.training_case tools.bench.model_of tools.bench.task_pictures tools.bench.plan_case tools.bench.episodes_case tools.bench.ceiling tools.bench.operations tools.bench.training_operations tools.bench.profile tools.bench.dependent_steps tools.bench.episode_costs tools.bench.import_seconds tools.bench.machine tools.bench.report tools.bench.report_table',
-    'speaks to other processes or to a server': 'training.distributed.gathered training.distributed.averaged training.distributed.Share training.distributed.together training.distributed.train_together tools.tracking.TensorBoard tools.tracking.Wandb tools.tracking.tracked tools.tracking.train_tracked tools.tracking.sweep_settings tools.tracking.register_sweep',
+    'speaks to other processes or to a server': 'training.distributed.all_gather training.distributed.all_reduce_mean training.distributed.DistributedLearner training.distributed.process_group training.distributed.train_distributed tools.tracking.TensorBoard tools.tracking.Wandb tools.tracking.tracked tools.tracking.train_tracked tools.tracking.sweep_settings tools.tracking.register_sweep',
     'reads and writes files for others, which are tried': 'tools.config.check_yaml tools.config.dotted_keys tools.config.find_config tools.config.parse_settings tools.config.read_yaml '
         'tools.files.about_file tools.files.locked_folder tools.files.naming_folder tools.files.parse_json tools.files.read_bytes tools.files.reading tools.files.whole_file tools.files.write_file '
         'tools.files.write_files training.resuming.log_row training.resuming.metrics_row training.resuming.resume_run tools.sweeps.find_sweep tools.sweeps.make_trial tools.sweeps.trial_name tools.sweeps.value_text',
@@ -312,7 +312,7 @@ def test_every_public_name_is_tried_or_excused():
 # Here nobody looks for numbers that aren't finite: inner loops, and models, whose gates an infinite action only saturates; and to a search an infinite cost is a cost.
 # The last action of a film leads out of it, a dream's noise takes only its spread from the actions, and a curve may have gaps.
 UNSEEN = ('losses.inverse_dynamics.', 'training.unrolling.noise_like', 'training.unrolling.unroll_frames', 'tools.plotting.curves', 'world.two_rooms.is_blocked', 'model.predictor.', 'model.jepa.', 'losses.objective.',
-          'training.unrolling.dream', 'planning.cost.goal_cost', 'planning.fast.', 'planning.cem.CEM ')
+          'training.unrolling.rollout', 'planning.cost.goal_cost', 'planning.fast.', 'planning.cem.CEM ')
 
 def numbers(x):
     "All floats in an answer or a question."
@@ -458,7 +458,7 @@ def dreams_one_by_one(seed, n, k):
     for s in range(k): z = jepa().predict(z, a[:, s]); same(z, dream[:, s])
     obs = images(n)
     same(jepa().encode(obs), torch.cat([jepa().encode(obs[i:i+1]) for i in range(n)]), 1e-4)
-    assert module('training.unrolling').dream(jepa(), z, a).shape == (n, k + 1, D)
+    assert module('training.unrolling').rollout(jepa(), z, a).shape == (n, k + 1, D)
 
 def losses_do_not_care_for_order(seed, n, k):
     "Losses are never negative, vanish where nothing is wrong, and don't depend on the order of the batch or of the dimensions."

@@ -5,7 +5,7 @@ import numpy as np, pytest, torch
 from jepa_tutorial.tools import fingerprints
 from jepa_tutorial.losses import objective
 from jepa_tutorial.planning.cem import CEM
-from jepa_tutorial.tools.fingerprints import behaviour, stale
+from jepa_tutorial.tools.fingerprints import code_digest, stale
 from jepa_tutorial.tools.rows import Row
 
 root = Path(__file__).resolve().parent.parent
@@ -19,7 +19,7 @@ def forget():
 def result():
     threads = torch.get_num_threads(); torch.set_num_threads(1)
     forget()
-    yield dict(row._asdict(), behaviour=behaviour(row))
+    yield dict(row._asdict(), code_digest=code_digest(row))
     forget(); torch.set_num_threads(threads)
 
 def sticky(position, action, *args, **kwargs): return position + .98*action
@@ -55,19 +55,19 @@ def test_stale_rows_are_marked(result, monkeypatch, record_property):
 
 def test_another_processor_makes_nothing_stale(result):
     "The same digests from PyTorch's plainest kernels, on one thread."
-    code = 'import json; from jepa_tutorial.tools.fingerprints import behaviour; from jepa_tutorial.tools.rows import Row; print(json.dumps(behaviour(Row("laptop", "fixed_wall"))))'
+    code = 'import json; from jepa_tutorial.tools.fingerprints import code_digest; from jepa_tutorial.tools.rows import Row; print(json.dumps(code_digest(Row("laptop", "fixed_wall"))))'
     env = {**os.environ, 'ATEN_CPU_CAPABILITY': 'default', 'OMP_NUM_THREADS': '1'}
     out = subprocess.run([sys.executable, '-c', code], cwd=root, env=env, check=True, capture_output=True, text=True).stdout
-    assert stale(dict(result, behaviour=json.loads(out))) == []
+    assert stale(dict(result, code_digest=json.loads(out))) == []
 
 def test_every_result_keeps_a_behaviour():
     "Which rows are stale, `jepa_reproduce --list` says; that nobody could tell must not happen."
     for f in (root/'jepa_tutorial/results').glob('*/*.json'):
         kept = json.loads(f.read_text())
         for r in kept if isinstance(kept, list) else [kept]:
-            b = r.get('behaviour', {})
+            b = r.get('code_digest', {})
             assert set(b) == ({'world'} if 'policy' in r else {'world', 'planner', 'training'}), f.name
             assert all(len(v) and np.isfinite(v).all() for v in b.values())
 
 def test_shipped_models_keep_how_they_were_trained():
-    for f in (root/'jepa_tutorial/weights').glob('*.json'): assert len(json.loads(f.read_text())['behaviour']) > 6, f.name
+    for f in (root/'jepa_tutorial/weights').glob('*.json'): assert len(json.loads(f.read_text())['code_digest']) > 6, f.name

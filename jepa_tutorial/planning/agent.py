@@ -9,7 +9,7 @@ from fastcore.basics import patch
 from ..tools.checks import require_int, require_methods, require_tensors
 from ..model.jepa import JEPA
 from .cem import CEM, limit_norm, Plan
-from .cost import goal_distance, Hills
+from .cost import goal_distance, RevisitPenalty
 from .fast import Cost, make_cost
 
 # %% auto #0
@@ -68,5 +68,5 @@ def _remembered(self: Agent, z):
     "A hill for every place [E,D] that was ever seen, but for those that look like the goal."
     self.been.append(z.float())
     places, p = torch.stack(self.been, 1), self.planner                                           # [E,m,D]
-    far = goal_distance(places, self.z_goal[:, None].float(), 'plain') > 2*p.memory_width
-    return Hills(places, p.memory*far.float(), p.memory_width)
+    far = goal_distance(places, self.z_goal[:, None].float(), 'plain') > 2*p.revisit_width
+    return RevisitPenalty(places, p.memory*far.float(), p.revisit_width)

@@ -53,8 +53,8 @@ class _Replanning(_Search):
     first_iterations: int | None = None  # iterations of a plan with nothing to start from; None: iterations
     carry: bool = False                  # the last plan's kept elites are tried in the next plan, too
     shake: bool = False                  # act at random for once when the last actions changed nothing that is seen
-    memory: float = 0.                   # what a step near a place where a plan was made costs beside, see `Hills`
-    memory_width: float = 5.             # how near that is, as a distance between embeddings
+    memory: float = 0.                   # what a step near a place where a plan was made costs beside, see `RevisitPenalty`
+    revisit_width: float = 5.             # how near that is, as a distance between embeddings
 
 # %% ../../nbs/5_planning/16_cem.ipynb #2d2d4f83
 @dataclass
@@ -62,7 +62,7 @@ class CEM(_Replanning):
     "Cross-entropy method over action sequences, for many episodes at once."
     fresh: float = 0.                    # share of samples drawn anew: smooth noise around zero
     rho: float | tuple = .95             # its correlation in time; several values share the fresh samples
-    fresh_sigma: float = 1.5             # its standard deviation
+    explore_sigma: float = 1.5             # its standard deviation
     smooth: float = 0.                   # correlation in time of the noise around the mean
     keep: int = 0                        # elites tried again in the next iteration, and the mean with them
     restarts: int = 1                    # independent searches that share the samples; the cheapest wins
@@ -87,15 +87,15 @@ def require_finite_field(p, name):
 def _check_planner(p):
     "Refuse settings that make no search."
     for k in ('num_samples', 'iterations', 'num_elites', 'horizon', 'action_dim', 'execute', 'keep', 'restarts', 'first_iterations'): _whole(p, k)
-    for k in ('sigma', 'max_norm', 'warm_sigma', 'fresh', 'fresh_sigma', 'smooth', 'memory', 'memory_width'): require_finite_field(p, k)
+    for k in ('sigma', 'max_norm', 'warm_sigma', 'fresh', 'explore_sigma', 'smooth', 'memory', 'revisit_width'): require_finite_field(p, k)
     group = p.num_samples//p.restarts if p.restarts > 0 else 0
     rhos = (p.rho,) if not isinstance(p.rho, (tuple, list)) else tuple(p.rho)
     for ok, name, need in ((p.restarts >= 1, 'restarts', 'be at least 1'), (p.num_samples >= 1, 'num_samples', 'be at least 1'),
             (1 <= p.num_elites <= group, 'num_elites', f'lie between 1 and the {group} samples of a search'),
             (p.iterations >= 1, 'iterations', 'be at least 1'), (p.first_iterations is None or p.first_iterations >= 1, 'first_iterations', 'be at least 1'),
-            (p.horizon >= 1, 'horizon', 'be at least 1'), (p.action_dim >= 1, 'action_dim', 'be at least 1'), (p.fresh_sigma >= 0, 'fresh_sigma', 'not be negative'), (1 <= p.execute <= p.horizon, 'execute', f'lie between 1 and the horizon, {p.horizon}'),
+            (p.horizon >= 1, 'horizon', 'be at least 1'), (p.action_dim >= 1, 'action_dim', 'be at least 1'), (p.explore_sigma >= 0, 'explore_sigma', 'not be negative'), (1 <= p.execute <= p.horizon, 'execute', f'lie between 1 and the horizon, {p.horizon}'),
             (p.sigma > 0, 'sigma', 'be positive'), (p.warm_sigma is None or p.warm_sigma > 0, 'warm_sigma', 'be positive, or None for sigma'),
-            (p.max_norm is None or p.max_norm > 0, 'max_norm', 'be positive, or None for no limit'), (p.memory >= 0, 'memory', 'not be negative'), (p.memory_width > 0, 'memory_width', 'be positive'),
+            (p.max_norm is None or p.max_norm > 0, 'max_norm', 'be positive, or None for no limit'), (p.memory >= 0, 'memory', 'not be negative'), (p.revisit_width > 0, 'revisit_width', 'be positive'),
             (0 <= p.fresh <= 1, 'fresh', 'lie between 0 and 1'), (0 <= p.keep <= p.num_elites, 'keep', 'lie between 0 and num_elites'),
             (0 <= p.smooth < 1, 'smooth', 'lie between 0 and 1'), (rhos and all(_is_number(r) and 0 <= r < 1 for r in rhos), 'rho', 'lie between 0 and 1'),
             (p.pick in ('mean', 'elite', 'best'), 'pick', "be 'mean', 'elite' or 'best'"), (p.reduce in ('sum', 'last'), 'reduce', "be 'sum' or 'last'"),
@@ -158,7 +158,7 @@ def _elsewhere(self: CEM,
 ) -> list:                # of [E,·,T,A], one for each rho
     "Fresh plans that know nothing of the mean."
     rhos = (self.rho,) if isinstance(self.rho, (int, float)) else tuple(self.rho)
-    return [self.fresh_sigma*smooth_noise(x, r) for x, r in zip(noise.tensor_split(len(rhos), 1), rhos)]
+    return [self.explore_sigma*smooth_noise(x, r) for x, r in zip(noise.tensor_split(len(rhos), 1), rhos)]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8a577228
 @patch

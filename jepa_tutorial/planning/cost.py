@@ -12,7 +12,7 @@ from jepa_tutorial.tools.checks import (
 )
 
 # %% auto #0
-__all__ = ['goal_distance', 'goal_cost', 'require_plans', 'Hills']
+__all__ = ['goal_distance', 'goal_cost', 'require_plans', 'RevisitPenalty']
 
 # %% ../../nbs/5_planning/15_cost.ipynb #1cd8a853
 def goal_distance(
@@ -61,7 +61,7 @@ def require_plans(z0, z_goal, actions, reduce):
     if z0.shape != z_goal.shape: raise ValueError(f'z0 has shape {list(z0.shape)}, z_goal {list(z_goal.shape)}; both must be of one model')
 
 # %% ../../nbs/5_planning/15_cost.ipynb #90aca50e
-class Hills(NamedTuple):
+class RevisitPenalty(NamedTuple):
     "Places that a plan pays for being near (@eq-hills; metadynamics, Laio & Parrinello, 2002)."
     places: torch.Tensor  # [E,m,D] embeddings
     height: torch.Tensor  # [E,m] in units of the cost of a step
@@ -72,4 +72,4 @@ class Hills(NamedTuple):
         near = (-torch.cdist(z, self.places).square()/(2*self.width**2)).exp()   # [E,N,m]
         return (near @ self.height[..., None])[..., 0]
 
-    def of(self, episodes: slice): return Hills(self.places[episodes], self.height[episodes], self.width)
+    def of(self, episodes: slice): return RevisitPenalty(self.places[episodes], self.height[episodes], self.width)

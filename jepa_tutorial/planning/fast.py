@@ -7,13 +7,13 @@ from __future__ import annotations
 from functools import lru_cache, partial
 import torch, torch.nn as nn, torch.nn.functional as F
 from ..tools.checks import require_int, require_methods, require_tensors
-from ..tools.devices import amp_dtype, Recorded, records
+from ..tools.devices import amp_dtype, CudaGraph, can_graph
 from ..model.predictor import GRUPredictor
 from .cem import CEM, Step
-from .cost import goal_cost, goal_distance, Hills, require_plans
+from .cost import goal_cost, goal_distance, RevisitPenalty, require_plans
 
 # %% auto #0
-__all__ = ['Cost', 'FastCost', 'make_cost', 'RecordedCost']
+__all__ = ['Cost', 'FastCost', 'make_cost', 'GraphedCost']
 
 # %% ../../nbs/appendix/fast.ipynb #d9d90578
 def _stack(cell) -> torch.Tensor:   # [R,3D] for rows [h, a, 1]; R is padded with zeros to a multiple of 16
@@ -70,7 +70,7 @@ def _imagine(
     actions: torch.Tensor,  # [T,M,A] encoded actions
     counts: torch.Tensor,   # [T] how much the distance after each step counts: 1 or 0
     distance: str,
-    hills: Hills | None = None,   # of the E episodes whose plans these are, M/E of each
+    hills: RevisitPenalty | None = None,   # of the E episodes whose plans these are, M/E of each
 ) -> torch.Tensor:          # [M]
     "Costs of M plans."
     s, h, total = _Scratch(p, len(z0), z0.device), z0, z0.new_zeros(len(z0))
@@ -116,7 +116,7 @@ class Cost:
         require_plans(z0, z_goal, z0[:, None, None], reduce)
         self.jepa, self.reduce, self.distance = jepa, reduce, distance
         self.start, self.goal = z0.float().clone(), z_goal.float()
-        self.hills: Hills | None = None   # may be set at any time
+        self.hills: RevisitPenalty | None = None   # may be set at any time
 
     def __call__(self, actions: torch.Tensor) -> torch.Tensor:   # [E,N,T,A] -> [E,N]
         return goal_cost(self.jepa, self.start, self.goal, actions, self.reduce, self.distance, self.hills)
@@ -155,7 +155,7 @@ def make_cost(
     require_tensors('z0 [E,D]', z0); require_methods('jepa', jepa, 'predict')
     if rows is not None: require_int('rows', rows)
     if not _fits(jepa): return Cost(jepa, z0, z_goal, reduce, distance)
-    kind = RecordedCost if records(z0.device) else FastCost
+    kind = GraphedCost if can_graph(z0.device) else FastCost
     return kind(jepa, z0, z_goal, reduce, distance, rows=rows)
 
 # %% ../../nbs/appendix/fast.ipynb #e3357d85
@@ -189,7 +189,7 @@ def _after():
     return after
 
 # %% ../../nbs/appendix/fast.ipynb #f8a04a36
-def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str, hills: Hills | None = None) -> torch.Tensor:   # as `_imagine`
+def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str, hills: RevisitPenalty | None = None) -> torch.Tensor:   # as `_imagine`
     "Costs of M plans, with two kernels for each step."
     (M, D), cell, (_, scale, shift, eps) = z0.shape, p.cell, p.norm
     w, total = cell.weight_hh.T.to(p.w.dtype), z0.new_zeros(M)
@@ -202,7 +202,7 @@ def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str, hills:
     return total
 
 # %% ../../nbs/appendix/fast.ipynb #2b984faf
-class RecordedCost(FastCost):
+class GraphedCost(FastCost):
     "A fast cost that replays whole iterations of a search."
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
@@ -212,7 +212,7 @@ class RecordedCost(FastCost):
         if self.hills is not None: return planner.iterate(self, noise, mean, std, *elites)   # they grow in number, and a recording has one shape
         T, rounded = noise.shape[2], -(-noise.shape[2]//15)*15
         key = repr(planner), rounded, sum(x.shape[1] for x in elites)
-        if key not in self.tapes: self.tapes[key] = Recorded(lambda counts, *x: planner.iterate(partial(self, counts=counts), *x))
+        if key not in self.tapes: self.tapes[key] = CudaGraph(lambda counts, *x: planner.iterate(partial(self, counts=counts), *x))
         pad = lambda x: F.pad(x, (0, 0, 0, rounded - T))
         return _cut(self.tapes[key](_counts(self.reduce, T, rounded, noise.device), *map(pad, (noise, mean, std, *elites))), T)
 

@@ -65,7 +65,7 @@ def plain_step(learner: Learner, clip: Clip):
         total, _ = learner.objective.terms(learner.jepa, z, clip.action)
     total.backward()
     for part in (learner.jepa.encoder, learner.jepa.predictor): torch.nn.utils.clip_grad_norm_(part.parameters(), learner.cfg.optim.clip)
-    learner.optimizer.step(); learner.optimizer.zero_grad(set_to_none=not learner.recorded)
+    learner.optimizer.step(); learner.optimizer.zero_grad(set_to_none=not learner.graphed)
     return total.item()
 
 # %% ../../nbs/appendix/bench.ipynb #0af29ec3

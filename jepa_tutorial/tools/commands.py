@@ -114,8 +114,8 @@ def _several() -> bool:
     return int(os.environ.get('WORLD_SIZE', '1')) > 1 and 'TORCHELASTIC_RUN_ID' in os.environ
 
 def _share(go, cfg, folder: Path, device):
-    from jepa_tutorial.training.distributed import train_together
-    return train_together(go, cfg, folder, device)
+    from jepa_tutorial.training.distributed import train_distributed
+    return train_distributed(go, cfg, folder, device)
 
 # %% ../../nbs/appendix/commands.ipynb #f5a3aac0
 @command
@@ -244,7 +244,7 @@ def jepa_reproduce(
 def _reproduce(rows, out: Path, runs: Path, minutes: float, final: bool, device, show: bool):
     "Make the open rows, and the baselines of their worlds."
     from jepa_tutorial.tools.reproduce import baselines, work
-    for world, contact in sorted({(r.arena, r.contact) for r in rows}):
+    for world, contact in sorted({(r.tasks_world, r.contact) for r in rows}):
         if not (out/('final' if final else 'validation')/f'baselines-{world}-{contact}.json').exists(): baselines(world, out, final, contact)
     for r in work(rows, out, runs, minutes, final, device, show):
         if show: print(f"{r['variant']} {r['world']} {r['planner']} {r['contact']}: {r['success']:.1%} of {r['episodes']}", flush=True)

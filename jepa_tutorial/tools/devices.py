@@ -14,8 +14,8 @@ from fastcore.basics import patch
 from .checks import whole_seed
 
 # %% auto #0
-__all__ = ['IN_TEST', 'as_device', 'device', 'amp_dtype', 'autocast', 'device_name', 'constant', 'Recorded', 'records',
-           'compiles', 'rng', 'seed_all']
+__all__ = ['IN_TEST', 'as_device', 'device', 'amp_dtype', 'autocast', 'device_name', 'constant', 'CudaGraph', 'can_graph',
+           'can_compile', 'rng', 'seed_all']
 
 # %% ../../nbs/appendix/devices.ipynb #cde91ff8
 @lru_cache
@@ -72,7 +72,7 @@ def constant(
     with torch.inference_mode(False): return torch.tensor(values, device=device, dtype=dtype)
 
 # %% ../../nbs/appendix/devices.ipynb #e4d18b5f
-class Recorded:
+class CudaGraph:
     "A function of tensors on a GPU, recorded at its first call and replayed from then on."
     graph: Any                          # the recording, a torch.cuda.CUDAGraph
     def __init__(self,
@@ -81,34 +81,34 @@ class Recorded:
     ): self.fn, self.generator, self.graph = fn, generator, None
 
     def __call__(self, *inputs):        # tensors; what is returned is overwritten by the next call
-        if not self.graph: self.record(inputs)
+        if not self.graph: self.capture(inputs)
         for own, x in zip(self.inputs, inputs): own.copy_(x)
         self.graph.replay()
         return self.outputs
 
 # %% ../../nbs/appendix/devices.ipynb #6c7f464d
 @patch
-def record(self: Recorded, inputs, rehearsals: int = 3):
+def capture(self: CudaGraph, inputs, warmup_calls: int = 3):
     "Rehearse, and record one call."
     self.inputs, side, graph = [x.clone() for x in inputs], torch.cuda.Stream(), torch.cuda.CUDAGraph()
     if self.generator is not None: graph.register_generator_state(self.generator)
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), torch.backends.cudnn.flags(enabled=True, benchmark=True):
-        for _ in range(rehearsals): self.fn(*self.inputs)
+        for _ in range(warmup_calls): self.fn(*self.inputs)
         gc.collect()                                       # an old recording that is freed meanwhile would spoil this one
         with torch.cuda.graph(graph): self.outputs = self.fn(*self.inputs)
     torch.cuda.current_stream().wait_stream(side)
     self.graph = graph                                     # only now: what failed above is tried again by the next call
 
 # %% ../../nbs/appendix/devices.ipynb #df68b59b
-def records(device: torch.device | str) -> bool:
+def can_graph(device: torch.device | str) -> bool:
     "Can, and may, functions on this device be recorded?"
     return as_device(device).type == 'cuda' and os.environ.get('JEPA_GRAPHS', '1') != '0'
 
 # %% ../../nbs/appendix/devices.ipynb #26a0aa98
-def compiles(device: torch.device | str) -> bool:
+def can_compile(device: torch.device | str) -> bool:
     "Can `torch.compile` make kernels for this device? On a GPU it needs Triton."
-    return records(device) and importlib.util.find_spec('triton') is not None
+    return can_graph(device) and importlib.util.find_spec('triton') is not None
 
 # %% ../../nbs/appendix/devices.ipynb #2a3be410
 def rng(

@@ -12,7 +12,7 @@ from .config import load_config
 from .devices import rng
 from ..world.two_rooms import render
 from ..training.learner import Learner
-from ..training.refining import Dreams
+from ..training.refining import RefineConfig
 from ..planning.agent import Agent
 from ..planning.episodes import random_actions, run_policy
 from ..planning.fast import Cost
@@ -21,7 +21,7 @@ from .rows import PLANNERS, PRESETS, Row, VARIANTS
 from .tasks import load_tasks
 
 # %% auto #0
-__all__ = ['digest', 'world_digest', 'training_digest', 'planner_digest', 'behaviour', 'stale', 'mark']
+__all__ = ['digest', 'world_digest', 'training_digest', 'planner_digest', 'code_digest', 'stale', 'mark']
 
 # %% ../../nbs/appendix/fingerprints.ipynb #45edb36f
 def digest(
@@ -48,10 +48,10 @@ def training_digest(*settings: str) -> list[float]:   # a preset and overrides
     sizes = [*cfg.model.channels, cfg.model.dim, cfg.optim.batch, cfg.optim.epochs*cfg.optim.epoch_steps]
     cfg.model.channels, cfg.model.dim, cfg.optim.batch, cfg.seed = [4, 4, 4], 16, 4, 0
     learner = Learner(cfg, 'cpu')
-    clip, jepa = learner.draw(), learner.jepa
+    clip, jepa = learner.sample_batch(), learner.jepa
     for _ in range(2):
         total, parts = learner.objective(jepa, clip.obs, clip.action)
-        total.backward(); learner.descend()
+        total.backward(); learner.optimizer_step()
     z = jepa.encode(clip.obs)
     return sizes + digest(clip.obs, clip.action, clip.position, total, *parts.values(), z, jepa.unroll(z[:, 0], clip.action))
 
@@ -81,10 +81,10 @@ def planner_digest(*settings: str) -> list[float]:   # of `load_planner`
     return digest(torch.cat(agent.cost.tried), *picked)
 
 # %% ../../nbs/appendix/fingerprints.ipynb #69d522a8
-def behaviour(row: Row) -> dict:
+def code_digest(row: Row) -> dict:
     "What the code that a row depends on computes today."
-    dreams = list(astuple(Dreams())) if row.variant == 'refined' else []
-    return dict(world=world_digest(row.arena, row.contact), planner=planner_digest(*PLANNERS[row.planner]),
+    dreams = list(astuple(RefineConfig())) if row.variant == 'refined' else []
+    return dict(world=world_digest(row.tasks_world, row.contact), planner=planner_digest(*PLANNERS[row.planner]),
                 training=training_digest(PRESETS[row.budget][row.world], *VARIANTS[row.variant]) + dreams)
 
 # %% ../../nbs/appendix/fingerprints.ipynb #1e8c0444
@@ -92,8 +92,8 @@ def stale(
     result: dict,   # what the file of a row says
 ) -> list[str]:     # 'world', 'planner', 'training', each with 'unknown' after it if nobody kept it
     "The parts of the code that have come to behave otherwise since `result` was measured."
-    then, known = result.get('behaviour', {}), {k: result[k] for k in Row._fields if k in result}
-    now = behaviour(Row(**known)) if 'planner' in known else dict(world=world_digest(result['world'], result['contact']))   # baselines learn nothing
+    then, known = result.get('code_digest', {}), {k: result[k] for k in Row._fields if k in result}
+    now = code_digest(Row(**known)) if 'planner' in known else dict(world=world_digest(result['world'], result['contact']))   # baselines learn nothing
     same = lambda a, b: len(a) == len(b) and np.allclose(a, b, rtol=1e-4, atol=3e-5)
     return [k if then.get(k) else f'{k} unknown' for k in now if not then.get(k) or not same(then[k], now[k])]
 

@@ -12,7 +12,7 @@ from ..training.checkpoints import Trained
 from ..training.probing import decode, effective_rank, embed, fit_probe, PositionProbe
 
 # %% auto #0
-__all__ = ['dot_share', 'Inside', 'look_inside', 'read_rooms']
+__all__ = ['dot_share', 'EmbeddingStats', 'embedding_stats', 'probe_layout']
 
 # %% ../../nbs/appendix/inspecting.ipynb #10f42c22
 def dot_share(
@@ -22,7 +22,7 @@ def dot_share(
     return (z.var(1, correction=0).sum(-1).mean()/z.flatten(0, 1).var(0, correction=0).sum().clamp_min(1e-12)).item()
 
 # %% ../../nbs/appendix/inspecting.ipynb #940dbbbc
-class Inside(NamedTuple):
+class EmbeddingStats(NamedTuple):
     "What a model makes of a dot in P places of each of R rooms."
     z: torch.Tensor     # [R,P,D] embeddings
     probe_error: float  # mean distance between dot and reading, pixels
@@ -32,20 +32,20 @@ class Inside(NamedTuple):
 
 # %% ../../nbs/appendix/inspecting.ipynb #b156acf6
 @torch.no_grad()
-def look_inside(
+def embedding_stats(
     trained: Trained,
     fixed: bool = False,  # six times the fixed room, instead of six random ones
     places: int = 150,    # P
-) -> Inside:
+) -> EmbeddingStats:
     "The same six rooms and places for every model."
     rooms = Layout(*(v.repeat_interleave(places) for v in sample_layouts(6, fixed=fixed, generator=rng(8))))
     spots, dev = sample_free(rooms, generator=rng(9)), next(trained.jepa.parameters()).device
     z = embed(trained.jepa.eval(), render(spots, rooms).to(dev))
     error = (decode(trained.jepa, trained.probe, z).cpu() - spots).norm(dim=-1).mean().item()
-    return Inside(z.view(6, places, -1), error, effective_rank(z), z.std(0).mean().item(), dot_share(z.view(6, places, -1)))
+    return EmbeddingStats(z.view(6, places, -1), error, effective_rank(z), z.std(0).mean().item(), dot_share(z.view(6, places, -1)))
 
 # %% ../../nbs/appendix/inspecting.ipynb #3fbd3aef
-def read_rooms(
+def probe_layout(
     trained: Trained,
     rooms: int = 2000,     # of which a fresh probe learns to read the wall and the door
     held_out: int = 200,   # R, of which it doesn't

@@ -19,8 +19,8 @@ from jepa_tutorial.planning.episodes import (
 )
 from ..planning.mppi import load_planner
 from .evaluation import evaluate, outcomes, summary
-from .fingerprints import behaviour, mark, world_digest
-from .inspecting import look_inside, read_rooms
+from .fingerprints import code_digest, mark, world_digest
+from .inspecting import embedding_stats, probe_layout
 from .rows import episodes_of, PLANNERS, queue, Row, settings
 from .tasks import load_tasks, VALIDATION, world_tasks
 
@@ -52,10 +52,10 @@ def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
     cfg, folder = settings(row), Path(runs)/row.run
     if row.variant == 'refined': return _refined(row, folder, runs, check, device, progress)
-    epoch = folder/f'epoch_{cfg.optim.epochs - row.back:03}'
-    if not row.back and not (folder/'state.pt').exists() and (ours := shipped(cfg)): return load_trained(ours, device)
+    epoch = folder/f'epoch_{cfg.optim.epochs - row.epochs_back:03}'
+    if not row.epochs_back and not (folder/'state.pt').exists() and (ours := shipped(cfg)): return load_trained(ours, device)
     if not epoch.with_suffix('.safetensors').exists():
-        if not (folder/'state.pt').exists(): _note_training(row, folder)
+        if not (folder/'state.pt').exists(): _keep_training_digest(row, folder)
         from jepa_tutorial.tools.evaluation import evaluations
         train(cfg, folder, [check, *evaluations(cfg)], device=device, progress=progress)
     return load_trained(epoch, device)
@@ -64,9 +64,9 @@ def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False
 def _refined(row, folder, runs, check, device, progress):
     "The refined model of a row: as it ships, as it lies in its folder, or made."
     ours = shipped(settings(row), refined=True)
-    if ours and not row.back: return load_trained(ours, device)
+    if ours and not row.epochs_back: return load_trained(ours, device)
     if not (folder/'model.safetensors').exists():
-        _note_training(row, folder)
+        _keep_training_digest(row, folder)
         save_trained(folder/'model', refine(train_row(row._replace(variant='full'), runs, check, device, progress), say=lambda *_: check()), half=True)
     return load_trained(folder, device)
 
@@ -83,24 +83,24 @@ def provenance(card: dict) -> dict:
                 trained_on=card['device'], torch=torch.__version__, date=datetime.date.today().isoformat())
 
 # %% ../../nbs/appendix/reproduce.ipynb #68f7fdcf
-def _note_training(row: Row, folder: Path):
+def _keep_training_digest(row: Row, folder: Path):
     "Keep how training behaves, in the folder of a run that begins."
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder/'behaviour.json', json.dumps(behaviour(row)['training']).encode())
+    write_file(folder/'code_digest.json', json.dumps(code_digest(row)['training']).encode())
 
-def _as_trained(row: Row, runs: Path, card: dict) -> dict:
-    "Today's behaviour, but the training's as it was; None if that wasn't kept."
-    kept = Path(runs)/row.run/'behaviour.json'
-    return behaviour(row) | dict(training=json.loads(kept.read_text()) if kept.exists() else card.get('behaviour'))
+def _digest_as_trained(row: Row, runs: Path, card: dict) -> dict:
+    "Today's code_digest, but the training's as it was; None if that wasn't kept."
+    kept = Path(runs)/row.run/'code_digest.json'
+    return code_digest(row) | dict(training=json.loads(kept.read_text()) if kept.exists() else card.get('code_digest'))
 
 # %% ../../nbs/appendix/reproduce.ipynb #9b2d03ab
 def result_path(row: Row, out: Path | str, final: bool) -> Path:
     "Where the result of a row is kept."
     return Path(out)/('final' if final else 'validation')/f'{row.name}.json'
 
-def _room_read(trained: Trained, shown: int = 3) -> dict:
+def _layout_errors(trained: Trained, shown: int = 3) -> dict:
     "Mean errors of the readings of wall and door, and the first few rooms, true and as they are read."
-    true, read = read_rooms(trained)
+    true, read = probe_layout(trained)
     wall, door = (read - true)[:, 2:].abs().mean(0).tolist()
     return dict(wall_error=wall, door_error=door, rooms=[[[round(v, 1) for v in r] for r in room] for room in torch.stack([true, read], 1)[:shown].tolist()])
 
@@ -108,13 +108,13 @@ def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=
     "Train if necessary, evaluate, and write the result."
     trained = train_row(row, runs, check, device, progress)
     dev, n = next(trained.jepa.parameters()).device, episodes_of(row)
-    tasks = load_tasks(f'{row.arena}_v1', n) if final else world_tasks(row.arena, n, VALIDATION)
+    tasks = load_tasks(f'{row.tasks_world}_v1', n) if final else world_tasks(row.tasks_world, n, VALIDATION)
     planner, path = load_planner(*PLANNERS[row.planner]), result_path(row, out, final)
     act = lambda part, i: run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
     got = evaluate(act, tasks, Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl', check, 20 if dev.type == 'cpu' else n)
-    inside = look_inside(trained, row.world == 'fixed_wall')._asdict() | (_room_read(trained) if row.world == 'random_wall' else {}); del inside['z']
+    inside = embedding_stats(trained, row.world == 'fixed_wall')._asdict() | (_layout_errors(trained) if row.world == 'random_wall' else {}); del inside['z']
     result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=device_name(dev), **provenance(trained.card),
-                  inside=inside, behaviour=_as_trained(row, runs, trained.card))
+                  inside=inside, code_digest=_digest_as_trained(row, runs, trained.card))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, (json.dumps(result, indent=1) + '\n').encode())
     return result
@@ -126,7 +126,7 @@ def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop')
     rows, path = [], Path(out)/('final' if final else 'validation')/f'baselines-{world}-{contact}.json'
     for name, policy in dict(random=random_actions, straight=straight_line, oracle=oracle).items():
         e = run_policy(policy, tasks, 200, contact, rng(0))
-        rows.append(dict(world=world, policy=name, contact=contact, **summary(outcomes(e, tasks), e.seconds), behaviour=dict(world=world_digest(world, contact))))
+        rows.append(dict(world=world, policy=name, contact=contact, **summary(outcomes(e, tasks), e.seconds), code_digest=dict(world=world_digest(world, contact))))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, (json.dumps([{k: v for k, v in r.items() if k != 'failed'} for r in rows], indent=1) + '\n').encode())
     return rows
@@ -155,7 +155,7 @@ def table(results: dict) -> str:
     "Rows as a Markdown table."
     head = ['| budget | world | variant | seed | epoch | planner | contact | actions | walls | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|---|--:|--:|--:|--:|']
     measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2g} ({v['device'].replace('NVIDIA ', '').split()[0].rstrip(',')})")
-    return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(back='last' if not r.back else f'last − {r.back}', walls=r.walls or 'its own'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
+    return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(epochs_back='last' if not r.epochs_back else f'last − {r.epochs_back}', eval_world=r.eval_world or 'its own'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
                              for r, v in results.items()])
 
 # %% ../../nbs/appendix/reproduce.ipynb #b97a6283

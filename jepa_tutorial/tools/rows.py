@@ -18,17 +18,17 @@ class Row(NamedTuple):
     world: str            # 'fixed_wall' or 'random_wall'
     variant: str = 'full' # of the recipe, see VARIANTS
     seed: int = 1
-    back: int = 0         # 0: after the last epoch; 1: one epoch earlier; ...
+    epochs_back: int = 0         # 0: after the last epoch; 1: one epoch earlier; ...
     planner: str = 'fast' # see PLANNERS
     contact: str = 'stop'
     steps: int = 200      # actions of an episode
-    walls: str = ''       # of the tasks, if from another world: 'random_wall' or 'new_wall'
+    eval_world: str = ''       # of the tasks, if from another world: 'random_wall' or 'new_wall'
     @property
     def run(self): return f'{self.budget}-{self.world}-{self.variant}-s{self.seed}'
     @property
-    def arena(self): return self.walls or self.world   # where its episodes take place
+    def tasks_world(self): return self.eval_world or self.world   # where its episodes take place
     @property
-    def name(self): return f'{self.run}-e{self.back}-{self.planner}-{self.contact}' + (f'-{self.steps}' if self.steps != 200 else '') + (f'-on-{self.walls}' if self.walls else '')
+    def name(self): return f'{self.run}-e{self.epochs_back}-{self.planner}-{self.contact}' + (f'-{self.steps}' if self.steps != 200 else '') + (f'-on-{self.eval_world}' if self.eval_world else '')
 
 # %% ../../nbs/appendix/rows.ipynb #e44fc995
 VARIANTS = dict(full=[], refined=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
@@ -50,7 +50,7 @@ PLANNERS |= {k: ['plan_fast', *v] for k, v in INGREDIENTS.items()}
 # %% ../../nbs/appendix/rows.ipynb #078f0582
 def episodes_of(row: Row) -> int:
     "How many episodes a row is made of."
-    return 100 if row.planner in SLOW else EPISODES['laptop'] if row.walls else EPISODES[row.budget]
+    return 100 if row.planner in SLOW else EPISODES['laptop'] if row.eval_world else EPISODES[row.budget]
 
 # %% ../../nbs/appendix/rows.ipynb #5e2eb652
 def settings(
@@ -74,8 +74,8 @@ def _laptop():
     rows = [row('fixed_wall')] + [row('fixed_wall', v) for v in ABLATIONS] + [row('fixed_wall', planner='fast_squared'), row('fixed_wall', contact='bounce')]
     rows += [row('random_wall'), row('random_wall', 'no_inverse_dynamics')]
     rows += [row('fixed_wall', v) for v in ('start_first', 'per_step', 'projector', 'two_layers')]
-    rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', back=b) for b in (2, 4, 6, 8)] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
-    rows += [row(w, planner='alert') for w in ('fixed_wall', 'random_wall')] + [row('random_wall', planner='memory'), row('fixed_wall', walls='random_wall')]
+    rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', epochs_back=b) for b in (2, 4, 6, 8)] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
+    rows += [row(w, planner='alert') for w in ('fixed_wall', 'random_wall')] + [row('random_wall', planner='memory'), row('fixed_wall', eval_world='random_wall')]
     rows += [row('fixed_wall', planner=p, steps=100) for p in ('fast', 'published')]
     return rows + [row('random_wall', v) for v in (*(v for v in ABLATIONS if v != 'no_inverse_dynamics'), 'more_time_similarity')]
 
@@ -83,10 +83,10 @@ def _laptop():
 def _full():
     "Random wall, fixed wall, the ablations, the planners, the other seeds, and the further questions."
     row = lambda *a, **k: Row('full', *a, **k)
-    last = lambda *a, **k: [row(*a, **k, back=b) for b in range(3)]
+    last = lambda *a, **k: [row(*a, **k, epochs_back=b) for b in range(3)]
     fast = last('random_wall') + [row('random_wall', 'refined', planner=p) for p in ('fast', 'alert')] + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
     search = [row('random_wall', v, planner=p) for p in ('published', 'fast_squared') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last', 'alert')] + last('random_wall', planner='memory') + [row('random_wall', contact='bounce'), row('random_wall', planner='published', contact='bounce')]
-    walls = [row('random_wall', 'refined', planner=p, walls='new_wall') for p in ('alert', 'memory')] + [row('fixed_wall', walls='random_wall')]
+    walls = [row('random_wall', 'refined', planner=p, eval_world='new_wall') for p in ('alert', 'memory')] + [row('fixed_wall', eval_world='random_wall')]
     search += walls + [row(w, v, planner='published') for w, v in (('fixed_wall', 'full'), *(('random_wall', v) for v in ABLATIONS))]
     seeds = [r for s in (1000, 10000) for r in last('random_wall', seed=s) + last('random_wall', seed=s, planner='memory') + [r for v in ABLATIONS for r in last('random_wall', v, seed=s)]]
     return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')

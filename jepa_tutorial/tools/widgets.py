@@ -14,7 +14,7 @@ from .checks import brief, require_int, require_methods, require_number
 from .plotting import fig_rgb, gif_output, save_gif
 
 # %% auto #0
-__all__ = ['png', 'hand', 'keys', 'film', 'player', 'bar']
+__all__ = ['png', 'interact', 'keys', 'animate', 'player', 'bar']
 
 # %% ../../nbs/appendix/widgets.ipynb #cb8660c2
 def png(fig: Figure) -> bytes:
@@ -24,7 +24,7 @@ def png(fig: Figure) -> bytes:
     return buf.getvalue()
 
 # %% ../../nbs/appendix/widgets.ipynb #8a6e392a
-def hand(
+def interact(
     draw,          # draw(**values) -> Figure, or a generator of figures that replace one another
     beside=False,  # controls left of the picture, not above it?
     **controls,    # name=(low, high[, step]), [choices], True/False, 'text', or a widget such as `keys`
@@ -66,7 +66,7 @@ def keys(
     return pad
 
 # %% ../../nbs/appendix/widgets.ipynb #dd7de819
-def film(
+def animate(
     draw,            # draw(**values) -> Figure, all of one size
     fps=1.5,         # pictures per second
     **values,        # name=[value of the first picture, of the second, ...]; what stays the same isn't a list
@@ -102,7 +102,7 @@ def player(
 
 # %% ../../nbs/appendix/widgets.ipynb #60290e67
 class bar(ProgressBar):
-    "A fastprogress bar for loops inside of a `hand`; an interrupt ends the loop after the running step."
+    "A fastprogress bar for loops inside of a `interact`; an interrupt ends the loop after the running step."
     def on_iter_begin(self):
         import ipywidgets as w
         from IPython.display import display

@@ -19,10 +19,10 @@ from .learner import Learner, Run, train_step
 from .resuming import load_state
 
 # %% auto #0
-__all__ = ['world', 'rank', 'gathered', 'averaged', 'Share', 'together', 'train_together']
+__all__ = ['world_size', 'rank', 'all_gather', 'all_reduce_mean', 'DistributedLearner', 'process_group', 'train_distributed']
 
 # %% ../../nbs/appendix/distributed.ipynb #90bdee20
-def world() -> int:
+def world_size() -> int:
     "The number of processes."
     return dist.get_world_size() if dist.is_initialized() else 1
 
@@ -35,34 +35,34 @@ class _Gather(torch.autograd.Function):
     "Copy to all; the way back is a sum over all (@eq-back)."
     @staticmethod
     def forward(ctx, z):
-        parts = [torch.empty_like(z) for _ in range(world())]
+        parts = [torch.empty_like(z) for _ in range(world_size())]
         dist.all_gather(parts, z.contiguous())
         return torch.cat(parts)
     @staticmethod
     def backward(ctx, grad):
         grad = grad.clone(); dist.all_reduce(grad)
-        return grad.chunk(world())[rank()]
+        return grad.chunk(world_size())[rank()]
 
 # %% ../../nbs/appendix/distributed.ipynb #f8b70b06
-def gathered(
+def all_gather(
     z: torch.Tensor,   # [B/W,...] a share of the batch
 ) -> torch.Tensor:     # [B,...] the joint batch, through which gradients flow back to all shares
     "What all processes have, in the order of their ranks."
-    return _Gather.apply(z) if world() > 1 else z
+    return _Gather.apply(z) if world_size() > 1 else z
 
 # %% ../../nbs/appendix/distributed.ipynb #1b275f0a
-def averaged(x: torch.Tensor) -> torch.Tensor:
+def all_reduce_mean(x: torch.Tensor) -> torch.Tensor:
     "The mean over all processes."
-    if world() > 1: dist.all_reduce(x); x /= world()
+    if world_size() > 1: dist.all_reduce(x); x /= world_size()
     return x
 
 # %% ../../nbs/appendix/distributed.ipynb #866516a8
 def _seen_by_all(objective: Objective, z: torch.Tensor) -> tuple:
     "The joint batch for variance and covariance, the own share for the others."
-    everyone = gathered(z)
+    everyone = all_gather(z)
     if not objective.projector: return everyone, z, z
     everyone = objective.projector(everyone)
-    own = everyone.chunk(world())[rank()]
+    own = everyone.chunk(world_size())[rank()]
     return everyone, own if objective.project_time else z, own if objective.project_idm else z
 
 # %% ../../nbs/appendix/distributed.ipynb #118076ad
@@ -74,35 +74,35 @@ class _Whole(nn.Module):
     def forward(self, clip): return self.loss(clip)
 
 # %% ../../nbs/appendix/distributed.ipynb #bfe28cae
-class Share(Learner):
+class DistributedLearner(Learner):
     "A learner that works on a share of every batch, together with others."
     def __init__(self, cfg: DictConfig, device=None):
-        if cfg.optim.batch % world(): raise ValueError(f'optim.batch={cfg.optim.batch} cannot be shared by {world()} processes; take a multiple of {world()}')
+        if cfg.optim.batch % world_size(): raise ValueError(f'optim.batch={cfg.optim.batch} cannot be shared by {world_size()} processes; take a multiple of {world_size()}')
         super().__init__(cfg, device)
-        self.recorded = None                                           # what travels between processes isn't recorded
+        self.graphed = None                                           # what travels between processes isn't recorded
         self.objective._seen = partial(_seen_by_all, self.objective)
-        if world() > 1: self.ddp = DistributedDataParallel(_Whole(self), find_unused_parameters=0 in self.objective.weights.values())   # only measured
+        if world_size() > 1: self.ddp = DistributedDataParallel(_Whole(self), find_unused_parameters=0 in self.objective.weights.values())   # only measured
 
 # %% ../../nbs/appendix/distributed.ipynb #7a9f6b26
 @patch
-def loss(self:Share, clip: Clip) -> tuple: return self.ddp(clip) if world() > 1 else Learner.loss(self, clip)
+def loss(self:DistributedLearner, clip: Clip) -> tuple: return self.ddp(clip) if world_size() > 1 else Learner.loss(self, clip)
 
 @patch
-def draw(self:Share) -> Clip:
+def sample_batch(self:DistributedLearner) -> Clip:
     "The own share of a fresh batch."
-    n = self.cfg.optim.batch//world()
+    n = self.cfg.optim.batch//world_size()
     own = lambda x: type(x)(*map(own, x)) if isinstance(x, tuple) else x[rank()*n:(rank() + 1)*n]
-    return own(Learner.draw(self))
+    return own(Learner.sample_batch(self))
 
 @patch
-def gradients(self:Share, clip: Clip) -> dict:
+def gradients(self:DistributedLearner, clip: Clip) -> dict:
     "Gradients and losses of the joint batch."
     values = Learner.gradients(self, clip)
-    return dict(zip(values, averaged(torch.stack([*values.values()]))))
+    return dict(zip(values, all_reduce_mean(torch.stack([*values.values()]))))
 
 # %% ../../nbs/appendix/distributed.ipynb #a4fe123f
 @contextlib.contextmanager
-def together(device=None):
+def process_group(device=None):
     "Meet the other processes that torchrun has started; gives the device that is this one's."
     local, gpu = int(os.environ.get('LOCAL_RANK', '0')), torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
     if gpu: torch.cuda.set_device(local)
@@ -111,21 +111,21 @@ def together(device=None):
     finally: dist.destroy_process_group()
 
 # %% ../../nbs/appendix/distributed.ipynb #c269b1be
-def _start(learner: Share, folder: Path):
+def _start(learner: DistributedLearner, folder: Path):
     "Continue from the run's last state, the same for all."
     if (folder/'state.pt').is_file(): load_state(learner, folder)
-    steps = [None]*world(); dist.all_gather_object(steps, learner.step)
+    steps = [None]*world_size(); dist.all_gather_object(steps, learner.step)
     if len(set(steps)) > 1: raise ValueError(f'the processes found the run at steps {steps}; {folder} must be a folder that all machines see')
 
-def train_together(
+def train_distributed(
     lead,                # what the first process does, such as `train` with all but its learner
     cfg: DictConfig,
     folder: str | Path,
     device=None,
 ) -> Run | None:         # None in all processes but the first
     "Train one run in all processes that torchrun has started."
-    with together(device) as own:
-        learner = Share(cfg, own)
+    with process_group(device) as own:
+        learner = DistributedLearner(cfg, own)
         _start(learner, Path(folder))
         if rank() == 0: return lead(learner=learner)
         while learner.step < learner.total_steps: train_step(learner)

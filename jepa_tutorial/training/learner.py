@@ -17,7 +17,7 @@ from jepa_tutorial.tools.checks import (
 from ..tools.files import locked_folder
 from ..tools.config import dotted_keys
 from jepa_tutorial.tools.devices import (
-    as_device, autocast, compiles, device as best_device, device_name, Recorded, records, rng
+    as_device, autocast, can_compile, device as best_device, device_name, CudaGraph, can_graph, rng
 )
 from ..world.trajectories import Clip, sample_clips, TrajectoryConfig
 from ..model.jepa import build_jepa
@@ -84,8 +84,8 @@ class Learner:
         self._build_optimizers()
         self.data, self.generator = TrajectoryConfig(**cfg.data), rng(cfg.seed, self.device)
         self.step, self.seconds, self.data_seconds = 0, 0., 0.
-        self.recorded = Recorded(self._climb, self.generator) if records(self.device) else None   # see `climb`
-        self.compiled = torch.compile(self.jepa.encoder) if compiles(self.device) else None     # see `encode`
+        self.graphed = CudaGraph(self._backward, self.generator) if can_graph(self.device) else None   # see `backward`
+        self.compiled = torch.compile(self.jepa.encoder) if can_compile(self.device) else None     # see `encode`
 
 # %% ../../nbs/4_training/12_training.ipynb #cd94b90a
 @patch
@@ -120,7 +120,7 @@ def frames(self:Learner) -> int: return self.step*self.cfg.optim.batch*self.cfg.
 
 # %% ../../nbs/4_training/12_training.ipynb #bdcb85c4
 @patch
-def draw(self:Learner) -> Clip:
+def sample_batch(self:Learner) -> Clip:
     "A fresh batch of clips."
     start = time.perf_counter()
     clip = sample_clips(self.cfg.optim.batch, self.data, self.generator, self.device)
@@ -144,12 +144,12 @@ def loss(self:Learner, clip: Clip) -> tuple:   # scalar to descend, and name -> 
 
 # %% ../../nbs/4_training/12_training.ipynb #6e561ca3
 @patch
-def descend(self:Learner):
+def optimizer_step(self:Learner):
     "Step along the gradients that lie ready, each part clipped for itself (@eq-clip), and clear them."
     o = self.cfg.optim
     for group in self.optimizer.param_groups: group['lr'] = group['scale']*learning_rate(self.step, self.total_steps, o)
     for part in (self.jepa.encoder, self.jepa.predictor): torch.nn.utils.clip_grad_norm_(part.parameters(), o.clip)
-    for opt in (self.optimizer, self.probe_optimizer): opt.step(); opt.zero_grad(set_to_none=not self.recorded)
+    for opt in (self.optimizer, self.probe_optimizer): opt.step(); opt.zero_grad(set_to_none=not self.graphed)
     self.step += 1
 
 # %% ../../nbs/4_training/12_training.ipynb #cb51ef52
@@ -162,21 +162,21 @@ def gradients(self:Learner, clip: Clip) -> dict:   # name -> detached scalar, as
 
 # %% ../../nbs/4_training/12_training.ipynb #a651c2f7
 @patch
-def _climb(self:Learner) -> dict: return self.gradients(self.draw())
+def _backward(self:Learner) -> dict: return self.gradients(self.sample_batch())
 
 @patch
-def climb(self:Learner) -> dict:   # name -> detached scalar, as in `loss`
+def backward(self:Learner) -> dict:   # name -> detached scalar, as in `loss`
     "Draw a batch, and add the gradients of its loss to the parameters'."
-    if not self.recorded: return self._climb()
-    if not self.recorded.graph: self._rehearse()
-    return self.recorded()
+    if not self.graphed: return self._backward()
+    if not self.graphed.graph: self._warm_up()
+    return self.graphed()
 
 # %% ../../nbs/4_training/12_training.ipynb #d0de38f7
 @patch
-def _rehearse(self:Learner):
-    "Record `_climb`, and undo what the rehearsal did."
+def _warm_up(self:Learner):
+    "Record `_backward`, and undo what the rehearsal did."
     before = self.generator.get_state()
-    if self.recorded: self.recorded.record(())
+    if self.graphed: self.graphed.capture(())
     self.generator.set_state(before)
     for opt in (self.optimizer, self.probe_optimizer): opt.zero_grad(set_to_none=False)
 
@@ -185,8 +185,8 @@ def train_step(
     learner: Learner,
 ) -> dict:   # name -> scalar tensor on the device: the objective's parts, `total`, `probe`
     "Draw a batch and improve model and probe once."
-    values = learner.climb()
-    learner.descend()
+    values = learner.backward()
+    learner.optimizer_step()
     return values
 
 # %% ../../nbs/4_training/12_training.ipynb #9312a63f
@@ -202,7 +202,7 @@ def restore(self:Learner, state: dict):
     for k in SAVED: getattr(self, k).load_state_dict(state[k])
     for k in COUNTS: setattr(self, k, state[k])
     self.generator.set_state(state['generator'].cpu())
-    for opt in (self.optimizer, self.probe_optimizer): opt.zero_grad(set_to_none=not self.recorded)   # of a step that was broken off
+    for opt in (self.optimizer, self.probe_optimizer): opt.zero_grad(set_to_none=not self.graphed)   # of a step that was broken off
 
 # %% ../../nbs/4_training/12_training.ipynb #0169635f
 def _card(learner: Learner, rows: list[dict]) -> dict:

@@ -18,11 +18,11 @@ from .checkpoints import Trained
 from .learner import learning_rate
 
 # %% auto #0
-__all__ = ['Dreams', 'encoded_films', 'refine']
+__all__ = ['RefineConfig', 'encode_clips', 'refine']
 
 # %% ../../nbs/4_training/14_refining.ipynb #c7874a62
 @dataclass(frozen=True)
-class Dreams:
+class RefineConfig:
     "How a predictor is trained on long dreams."
     films: int = 4800      # how many are encoded, once
     frames: int = 65       # of each
@@ -44,14 +44,14 @@ class Dreams:
 
 # %% ../../nbs/4_training/14_refining.ipynb #bd9af3b9
 @torch.no_grad()
-def encoded_films(
+def encode_clips(
     jepa: JEPA,
-    dreams: Dreams,
+    dreams: RefineConfig,
     fixed_wall: bool = False,   # the same wall and door in all of them?
     piece: int = 32,            # films made at once
 ) -> tuple:                     # embeddings [n,F,D] and actions [n,F,A]
     "Films of wanderers and of dots that walk straight on, in turns."
-    require_methods('jepa', jepa, 'encode', 'parameters'); require_type('dreams', dreams, Dreams, 'Dreams()'); require_int('piece', piece)
+    require_methods('jepa', jepa, 'encode', 'parameters'); require_type('dreams', dreams, RefineConfig, 'RefineConfig()'); require_int('piece', piece)
     dev = next(jepa.parameters()).device
     g, out, usual = rng(dreams.seed, dev), [], TrajectoryConfig().kappa
     for i in range(0, dreams.films, piece):
@@ -73,17 +73,17 @@ def _excerpts(z, actions, n, length, generator):
 @torch.inference_mode(False)   # whatever an interrupted cell has left switched on
 def refine(
     trained: Trained,
-    dreams: Dreams = Dreams(),
+    dreams: RefineConfig = RefineConfig(),
     fixed_wall: bool | None = None,   # None: as the model's own data
     say: Callable | None = None,      # called with (updates done, loss) after each
 ) -> Trained:                         # a new model; its card tells how it was refined
     "Train the predictor alone on long dreams; encoder, probe and LayerNorm stay as they are."
-    require_type('trained', trained, Trained, 'a Trained, such as load_pretrained()'); require_type('dreams', dreams, Dreams, 'Dreams()')
+    require_type('trained', trained, Trained, 'a Trained, such as load_pretrained()'); require_type('dreams', dreams, RefineConfig, 'RefineConfig()')
     require_methods('trained.jepa', trained.jepa, 'encode', 'predict', 'parameters')
     began, jepa = time.perf_counter(), copy.deepcopy(trained.jepa)
     if fixed_wall is None: fixed_wall = _own_walls(trained.card)
     jepa.requires_grad_(False); jepa.predictor.requires_grad_(True)
-    films, g = encoded_films(jepa, dreams, fixed_wall), rng(dreams.seed, next(jepa.parameters()).device)
+    films, g = encode_clips(jepa, dreams, fixed_wall), rng(dreams.seed, next(jepa.parameters()).device)
     optimizer = torch.optim.AdamW(jepa.predictor.parameters(), lr=dreams.lr, weight_decay=1e-5)
     for i in range(dreams.updates):
         loss = _update(jepa, films, dreams, optimizer, i, g)

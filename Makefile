@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial demo test lint lab readme execute docs pages soak browser slurm oldest
+.PHONY: tutorial demo test lint lab readme execute docs pages soak browser alone slurm oldest
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -13,7 +13,7 @@ tutorial: .venv/.library
 	$(BIN)/jepa_unroll $(RUN)
 	$(BIN)/jepa_plan $(RUN) --episodes 20 --gif
 
-# the shipped model plans twenty held-out tasks, and films the first
+# the shipped model plans twenty held-out tasks, and draws the first as an animation
 demo: .venv/.library
 	$(BIN)/jepa_plan random_wall --episodes 20 --gif --out runs/demo
 
@@ -34,7 +34,7 @@ lab: .venv/.lab
 readme: .venv/.dev
 	$(BIN)/python scripts/readme.py
 
-# run notebooks at their real size and store what they show; NB=14 or NB='06 07' for some of them
+# run notebooks at their real size and store what they show; NB='06 07' or NB='checks files' for some of them
 execute: .venv/.dev
 	$(BIN)/python scripts/execute.py $(NB)
 
@@ -61,6 +61,10 @@ oldest:
 # a sweep on a real SLURM of one machine, which is installed and started for it; needs root, on Debian or Ubuntu
 slurm: .venv/.dev
 	tests/slurm.sh $(BIN)/pytest -q -m slurm
+
+# every page in an empty folder, with the library and JupyterLab, and without nbdev (ten minutes on two cores)
+alone: .venv/.dev .venv/.lab
+	$(BIN)/pytest -q -m alone
 
 # every control of the book, moved in JupyterLab; needs Chromium (CHROMIUM=path if it isn't found)
 browser: .venv/.dev .venv/.lab

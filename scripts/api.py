@@ -85,19 +85,29 @@ def imports(body: list, used: set) -> list[str]:
     return [ast.unparse(n) for n in found if n.names]
 
 def stub(path: Path) -> str | None:
-    "A module's stub, if it needs one: because it patches, or because it imports its names only when they are asked for (`_HOME`)."
-    module = import_module(named(path))
-    late = getattr(module, '_HOME', {})
-    if not late and not any(map(patched, ast.parse(path.read_text(encoding='utf-8')).body)): return None
+    "A module's stub, if it needs one because it patches."
+    if not any(map(patched, ast.parse(path.read_text(encoding='utf-8')).body)): return None
     body = as_classes(path).body
     text = [declared(n) for n in body if isinstance(n, declarations) and getattr(n, 'name', '')[:2] != '__']
-    head = ['from typing import Any', *imports(body, set(re.findall(r'\w+', ' '.join(text)))), *(f'from .{home} import {n} as {n}' for n, home in late.items())]
-    return stub_head + '\n'.join(dict.fromkeys(head)) + '\n\n' + '\n\n'.join([f'__all__ = {module.__all__}', *filter(None, text)]) + '\n'
+    head = ['from typing import Any', *imports(body, set(re.findall(r'\w+', ' '.join(text))))]
+    names = import_module(named(path)).__all__
+    return stub_head + '\n'.join(dict.fromkeys(head)) + '\n\n' + '\n\n'.join([f'__all__ = {names}', *filter(None, text)]) + '\n'
 
 # the list of all that is public
 
+def handed_on(part: Path) -> list[str]:
+    "What a part's `__init__` hands on, one line for each of its modules."
+    whole, out = import_module(named(part)), []
+    for n in ast.parse(part.read_text(encoding='utf-8')).body:
+        if not isinstance(n, ast.ImportFrom) or n.level != 1: continue
+        names = [a.asname or a.name for a in n.names]
+        if names == ['*']: names = import_module(f'{named(part)}.{n.module}').__all__
+        out.append(f"from .{n.module}: {' '.join(sorted(a for a in names if hasattr(whole, a)))}")
+    return out
+
 def public(path: Path) -> list[str]:
     "A module's public names as declarations; a name that it only passes on stands alone."
+    if path.name == '__init__.py': return handed_on(path)
     body = [n for n in as_classes(path).body if isinstance(n, declarations)]
     nodes = {getattr(n, 'name', None) or ast.unparse(getattr(n, 'target', None) or n.targets[0]): n for n in body}
     return [declared(nodes[n], is_public) if n in nodes else n for n in sorted(getattr(import_module(named(path)), '__all__', []))]

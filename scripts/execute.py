@@ -2,8 +2,9 @@
 
 Each page is run at the size of the tests first; its line **Time** then says how long both took.
 
-python scripts/execute.py          all of them, the index last
-python scripts/execute.py 06 07    those whose name starts so"""
+python scripts/execute.py                  all of them: numbered pages in order, the appendix, the index
+python scripts/execute.py 06 07            those whose name starts so
+python scripts/execute.py checks files     the same, by their names"""
 import base64, io, os, platform, re, subprocess, sys, time
 from pathlib import Path
 import nbformat
@@ -16,13 +17,13 @@ shown = ('text/plain', 'text/markdown', 'text/latex', 'image/svg+xml', 'image/pn
 
 def pages(prefixes):
     found = [p for p in (root/'nbs').glob('**/*.ipynb') if not any(d[0] in '._' for d in p.relative_to(root).parts)]
-    found.sort(key=lambda p: (p.stem == 'index', p.stem))
+    found.sort(key=lambda p: (p.stem == 'index', not p.stem[:2].isdigit(), p.stem if p.stem[:2].isdigit() else p.as_posix()))
     return [p for p in found if not prefixes or p.stem.startswith(tuple(prefixes))]
 
 class Client(NotebookClient):
     async def async_execute_cell(self, cell, *args, **kwargs):
-        "Exercise stubs and the export stay unrun, as in nbdev_test."
-        if cell.cell_type == 'code' and ('#| eval: false' in cell.source or 'nbdev_export(' in cell.source):
+        "Exercise stubs stay unrun, as in nbdev_test."
+        if cell.cell_type == 'code' and '#| eval: false' in cell.source:
             cell.outputs = []
             return cell
         return await super().async_execute_cell(cell, *args, **kwargs)
@@ -49,7 +50,7 @@ def run(nb, folder, small=False):
     os.environ['IN_TEST'] = '1' if small else ''
     start = time.perf_counter()
     Client(nb, timeout=None, kernel_name='python3', record_timing=False, resources={'metadata': {'path': str(folder)}}).execute()
-    nb.metadata.pop('widgets', None)   # nbclient keeps their state, and needs it for what is printed inside of a hand
+    nb.metadata.pop('widgets', None)   # nbclient keeps their state, and needs it for what is printed inside of a widget
     return time.perf_counter() - start
 
 def processor():

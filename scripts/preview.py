@@ -1,4 +1,4 @@
-"""The site's pages as plain HTML, without Quarto: python scripts/preview.py FOLDER [18 notation ...]
+"""The site's pages as plain HTML, without Quarto: python scripts/preview.py FOLDER [19 notation ...]
 
 Processed as nbdev does it for Quarto, then put together by pandoc (2.17 or newer) with the site's own colours, styles, formulas and references.
 It has neither sidebar nor search; it is for looking at pages, and for tests/test_html.py."""

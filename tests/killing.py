@@ -247,7 +247,7 @@ def cells(folder, interrupts, seed=2):
     from jepa_tutorial.training.checkpoints import load_pretrained
     from jepa_tutorial.tools.config import load_config
     from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
-    from jepa_tutorial.planning.mppi import load_planner
+    from jepa_tutorial.planning.agent import load_planner
     from jepa_tutorial.training.refining import RefineConfig, refine
     from jepa_tutorial.training.learner import train
     chance, folder, found = random.Random(seed), Path(folder), dict(interrupts=0, wrong=[])
@@ -285,7 +285,7 @@ def memory(folder, steps, episodes):
     from jepa_tutorial.tools.evaluation import evaluations
     from jepa_tutorial.tools.config import load_config
     from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
-    from jepa_tutorial.planning.mppi import load_planner
+    from jepa_tutorial.planning.agent import load_planner
     from jepa_tutorial.training.learner import train
     me, found = psutil.Process(), []
     def look(*_): found.append((me.memory_info().rss, me.num_fds()))
@@ -299,7 +299,7 @@ def memory(folder, steps, episodes):
 if __name__ == '__main__':
     import torch
     torch.set_num_threads(1)
-    for m in ('cli', 'plotting', 'reproduce', 'sweeps', 'unrolling'): importlib.import_module(f'jepa_tutorial.{m}')
+    for m in ('tools.commands', 'tools.plotting', 'tools.reproduce', 'tools.sweeps', 'training.unrolling'): importlib.import_module(f'jepa_tutorial.{m}')
     importlib.import_module('matplotlib.figure')
     with tempfile.TemporaryDirectory() as d: undisturbed(train, Path(d))       # all that is imported late
     for line in sys.stdin:

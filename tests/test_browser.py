@@ -1,4 +1,4 @@
-"""Every hand of the book, moved in a real browser: JupyterLab runs the page, a control is moved, the picture changes.
+"""Every interactive widget of the book, moved in a real browser: JupyterLab runs the page, a control is moved, the picture changes.
 
 On the live pages (Play) the same is then done by the keyboard alone.
 
@@ -14,11 +14,11 @@ settings = {'@jupyterlab/notebook-extension/tracker': {'windowingMode': 'none', 
             '@jupyterlab/apputils-extension/notification': {'fetchNews': 'false', 'checkForUpdates': False}}
 
 def live_cells(path):
-    "How many cells of a page call `hand`."
+    "How many cells of a page call `interact`."
     cells = json.loads(path.read_text(encoding='utf-8'))['cells']
-    return sum(bool(re.search(r'^hand\(', ''.join(c['source']), re.M)) for c in cells if c['cell_type'] == 'code')
+    return sum(bool(re.search(r'^interact\(', ''.join(c['source']), re.M)) for c in cells if c['cell_type'] == 'code')
 
-pages = sorted(p.relative_to(root/'nbs') for p in (root/'nbs').glob('*/*.ipynb') if p.parts[-2][0] not in '._' and live_cells(p))
+pages = sorted(p.relative_to(root/'nbs') for p in (root/'nbs').glob('**/*.ipynb') if not any(d[0] in '._' for d in p.relative_to(root/'nbs').parts) and live_cells(p))
 
 @pytest.fixture(scope='session')
 def lab(tmp_path_factory):
@@ -27,7 +27,6 @@ def lab(tmp_path_factory):
     base = tmp_path_factory.mktemp('lab'); book = base/'book'
     for folder in ('nbs', 'jepa_tutorial'):
         shutil.copytree(root/folder, book/folder, ignore=shutil.ignore_patterns('.ipynb_checkpoints', '_proc', '__pycache__'), symlinks=True)
-    shutil.copy(root/'settings.ini', book)                                # the last cell of a page exports its code
     for name, values in settings.items():
         f = (base/'settings'/name).with_suffix('.jupyterlab-settings'); f.parent.mkdir(parents=True, exist_ok=True); f.write_text(json.dumps(values))
     with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
@@ -51,10 +50,10 @@ def lab(tmp_path_factory):
 patience = 1000*int(os.environ.get('PATIENCE', '90'))        # how long to wait for anything, ms
 app = 'window.jupyterapp'
 run_all = f"async () => {{ await {app}.commands.execute('notebook:run-all-cells'); }}"
-hands = '.jp-OutputArea .widget-vbox:has(img.widget-image)'
+widgets = '.jp-OutputArea .widget-vbox:has(img.widget-image)'
 
 def move(control):
-    "Move one control of a hand."
+    "Move one control of a widget."
     if control.locator('.noUi-handle').count():
         handle = control.locator('.noUi-handle').first; handle.focus()
         before = control.locator('.widget-readout').first.inner_text() if control.locator('.widget-readout').count() else ''
@@ -64,7 +63,7 @@ def move(control):
         menu = control.locator('select').first; menu.select_option(index=(menu.evaluate('s => s.selectedIndex') + 1) % menu.locator('option').count())
     elif control.locator('button').count(): control.locator('button').first.click()
     elif control.locator('input[type=checkbox]').count(): control.locator('input[type=checkbox]').first.click()
-    else: pytest.fail('a hand without a control that this test knows')
+    else: pytest.fail('a widget without a control that this test knows')
 
 @contextlib.contextmanager
 def opened(path, lab, browser):
@@ -82,8 +81,8 @@ def opened(path, lab, browser):
         with contextlib.suppress(Exception): page.evaluate(f"async () => {{ await {app}.shell.currentWidget.sessionContext.shutdown(); }}")
         page.close()
 
-def picture_of(page, hand):
-    picture = hand.locator('img.widget-image')
+def picture_of(page, widget):
+    picture = widget.locator('img.widget-image')
     picture.scroll_into_view_if_needed()
     page.wait_for_function('i => i.naturalWidth > 50', arg=picture.element_handle())
     return picture
@@ -93,22 +92,22 @@ def changes(page, picture, before):
     with contextlib.suppress(Exception): page.wait_for_function('([i, s]) => i.src !== s', arg=[picture.element_handle(), before])
     return picture.get_attribute('src') != before
 
-def test_every_live_page_has_a_hand():
+def test_every_live_page_has_a_widget():
     live = {p.relative_to(root/'nbs') for p in (root/'nbs'/'7_play').glob('*.ipynb')}
     assert len(live) >= 4 and live <= set(pages) and len(pages) >= 8
 
 @pytest.mark.parametrize('page_path', pages, ids=lambda p: p.stem)
-def test_hands_move_their_pictures(page_path, lab, browser):
+def test_widgets_move_their_pictures(page_path, lab, browser):
     expected = live_cells(root/'nbs'/page_path)
     with opened(page_path, lab, browser) as page:
-        found = page.locator(hands)
-        assert found.count() == expected, f'{found.count()} of {expected} hands are on the page'
+        found = page.locator(widgets)
+        assert found.count() == expected, f'{found.count()} of {expected} widgets are on the page'
         for i in range(expected):
             picture = picture_of(page, found.nth(i)); before = picture.get_attribute('src')
             for _ in range(3):                          # a draw may look the same for one step of a slider; not for three
                 move(found.nth(i))
                 if changes(page, picture, before): break
-            else: pytest.fail(f'hand {i}: its picture stays the same')
+            else: pytest.fail(f'widget {i}: its picture stays the same')
         if page_path.parts[0] == '7_play': by_keyboard(page, found.first)
         if shots := os.environ.get('SHOTS'):
             found.last.scroll_into_view_if_needed(); Path(shots).mkdir(parents=True, exist_ok=True)
@@ -117,15 +116,15 @@ def test_hands_move_their_pictures(page_path, lab, browser):
 keys = {'BUTTON': ['Space'], 'DIV': 5*['ArrowRight'], 'SELECT': ['Space', 'ArrowDown', 'Enter']}   # a closed menu leaves the arrows to JupyterLab
 back = {'DIV': 5*['ArrowLeft'], 'SELECT': ['Space', 'ArrowUp', 'Enter']}
 
-def by_keyboard(page, hand):
-    "Walk back from the cell below the hand with Shift+Tab; each kind of control that is met changes the picture."
-    picture, met = picture_of(page, hand), set()
+def by_keyboard(page, widget):
+    "Walk back from the cell below the widget with Shift+Tab; each kind of control that is met changes the picture."
+    picture, met = picture_of(page, widget), set()
     page.evaluate(f"""() => {{ const book = {app}.shell.currentWidget.content;
-        book.activeCellIndex = book.widgets.findIndex(c => /^hand\\(/m.test(c.model.sharedModel.source)) + 1; book.mode = 'command'; book.activate(); }}""")
+        book.activeCellIndex = book.widgets.findIndex(c => /^interact\\(/m.test(c.model.sharedModel.source)) + 1; book.mode = 'command'; book.activate(); }}""")
     for _ in range(60):
         page.keyboard.press('Shift+Tab')
-        kind = page.evaluate("""hand => { const e = document.activeElement, own = hand.contains(e) && !e.closest('.widget-play') && e.innerText != '⌫';
-            return own && (e.tagName !== 'DIV' || e.classList.contains('noUi-handle')) ? e.tagName : '' }""", hand.element_handle())
+        kind = page.evaluate("""widget => { const e = document.activeElement, own = widget.contains(e) && !e.closest('.widget-play') && e.innerText != '⌫';
+            return own && (e.tagName !== 'DIV' || e.classList.contains('noUi-handle')) ? e.tagName : '' }""", widget.element_handle())
         if kind not in keys or kind in met: continue
         before = picture.get_attribute('src')
         for presses in (keys[kind], back.get(kind, keys[kind])):
@@ -133,4 +132,4 @@ def by_keyboard(page, hand):
             if changes(page, picture, before): met.add(kind); break
         else: pytest.fail(f'a {kind} has the focus, and its key changes nothing')
     assert met, 'no control was reached'
-    assert not hand.locator('button:not(.widget-play button)').count() or 'BUTTON' in met, 'no button was reached'
+    assert not widget.locator('button:not(.widget-play button)').count() or 'BUTTON' in met, 'no button was reached'

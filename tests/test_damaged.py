@@ -7,12 +7,13 @@ import numpy as np, pytest, safetensors.torch as st, torch, yaml
 from omegaconf import OmegaConf
 import jepa_tutorial
 from jepa_tutorial.tools import commands, evaluation, report, reproduce, rows, runner, sweeps, tasks, tracking
-from jepa_tutorial.training import checkpoints, learner, resuming
+from jepa_tutorial.training import checkpoints, resuming
 from jepa_tutorial.tools.config import _kind, dotted_keys, load_config
 from jepa_tutorial.model.jepa import build_jepa
 from jepa_tutorial.training.checkpoints import load_trained, save_trained, Trained
+from jepa_tutorial.training.learner import Learner, train_step
 from jepa_tutorial.training.probing import PositionProbe
-from jepa_tutorial.planning.mppi import load_planner
+from jepa_tutorial.planning.agent import load_planner
 
 PACKAGE = Path(jepa_tutorial.__file__).parent
 SMALL = ('model.dim=16', 'model.channels=[2,2,2]', 'optim.batch=2', 'optim.epoch_steps=4', 'optim.epochs=2', 'data.clip=5', 'loss.rollout=2')
@@ -39,7 +40,7 @@ def right_settings(a, b):
     return dotted_keys(a) == dotted_keys(b) and all(_kind(OmegaConf.select(a, k)) == _kind(OmegaConf.select(b, k)) or None in (OmegaConf.select(a, k), OmegaConf.select(b, k)) for k in dotted_keys(b))
 
 def read_state(folder):
-    learner = learner.Learner(load_config('quick', *SMALL), 'cpu')
+    learner = Learner(load_config('quick', *SMALL), 'cpu')
     resuming.load_state(learner, folder)
     return learner.state()
 
@@ -75,8 +76,8 @@ def make_folder(f: Path) -> Path:
     torch.manual_seed(0)
     for sub in ('run', 'final'): (f/sub).mkdir(parents=True)
     save_trained(f/'model', Trained(build_jepa(cfg.model), PositionProbe(16), dict(config=cfg, steps=3, history=[dict(step=i, probe=i/7) for i in range(20)])))
-    learner = learner.Learner(cfg, 'cpu')
-    for _ in range(2): learner.train_step(learner)
+    learner = Learner(cfg, 'cpu')
+    for _ in range(2): train_step(learner)
     resuming.save_state(learner, f)
     shutil.copy(PACKAGE/'tasks'/'fixed_wall_v1.npz', f)
     (f/'mine.yaml').write_text((PACKAGE/'configs'/'random_wall.yaml').read_text() + '# ein Kommentar über Türen\n', encoding='utf-8')

@@ -9,7 +9,7 @@ def results(steps: int) -> dict:
     from jepa_tutorial.training.checkpoints import load_pretrained
     from jepa_tutorial.tools.config import load_config
     from jepa_tutorial.tools.devices import rng
-    from jepa_tutorial.planning.mppi import load_planner
+    from jepa_tutorial.planning.agent import load_planner
     from jepa_tutorial.planning.fast import make_cost
     from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
     from jepa_tutorial.training.probing import PositionProbe, embed, fit_probe
@@ -35,7 +35,7 @@ def results(steps: int) -> dict:
 
 def disturb(how: str):
     "What must not matter, before anything else is imported or drawn."
-    for name in ('matplotlib.pyplot', *(f'jepa_tutorial.{m}' for m in ('sweeps', 'planning.episodes', 'two_rooms', 'core'))):
+    for name in ('matplotlib.pyplot', *(f'jepa_tutorial.{m}' for m in ('tools.sweeps', 'planning.episodes', 'world.two_rooms', 'tools.devices'))):
         if 'imports' in how: importlib.import_module(name)
     import random, numpy, torch
     if 'chance' in how: random.random(); numpy.random.seed(5); numpy.random.rand(7); torch.manual_seed(99); torch.randn(1001)   # noqa: NPY002 (the global one is meant)

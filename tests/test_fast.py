@@ -10,7 +10,7 @@ from jepa_tutorial.training.learner import Learner, train_step
 from jepa_tutorial.planning.cost import goal_cost, RevisitPenalty
 from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
 from jepa_tutorial.planning.fast import make_cost
-from jepa_tutorial.planning.mppi import fast_planner, load_planner
+from jepa_tutorial.planning.agent import fast_planner, load_planner
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
 exact = amp_dtype('cpu') is None

@@ -124,7 +124,7 @@ def test_a_broken_off_step_leaves_no_gradients(tmp_path):
     cfg = load_config('quick', *TINY)
     learner = Learner(cfg, 'cpu'); train_step(learner); save_state(learner, tmp_path)
     expected = train_step(learner)['total'], train_step(learner)['total']
-    load_state(learner, tmp_path); learner.climb()                    # and here somebody interrupts
+    load_state(learner, tmp_path); learner.backward()                    # and here somebody interrupts
     load_state(learner, tmp_path)
     assert (train_step(learner)['total'], train_step(learner)['total']) == expected
 

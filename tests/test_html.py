@@ -1,6 +1,6 @@
 """Every page in a browser, as HTML that scripts/preview.py makes without Quarto: wide and narrow, light and dark.
 
-Run by `make pages`. Needs pandoc, the package playwright and a Chromium (`CHROMIUM=/path/to/it` if it isn't found). PAGES=18,notation looks at some of them; HTML=folder takes what preview.py made before; SHOTS=folder keeps pictures."""
+Run by `make pages`. Needs pandoc, the package playwright and a Chromium (`CHROMIUM=/path/to/it` if it isn't found). PAGES=19,notation looks at some of them; HTML=folder takes what preview.py made before; SHOTS=folder keeps pictures."""
 import contextlib, importlib.util, json, os, re, shutil, subprocess
 from pathlib import Path
 import pytest
@@ -79,7 +79,7 @@ def tabs_of(text):
     return found[0][1]
 
 def test_tabs_are_what_quarto_documents():
-    "HTML's div, which JupyterLab hides, is to pandoc the same as the documented `::: {.panel-tabset}`: a heading, a sentence and a film for each of six tabs."
+    "HTML's div, which JupyterLab hides, is to pandoc the same as the documented `::: {.panel-tabset}`: a heading, a sentence and an animation for each of six tabs."
     if not shutil.which('pandoc'): pytest.skip('no pandoc')
     ours, documented = pages_tabs(root/'nbs/7_play/27_plan_theatre.ipynb')
     assert ours == documented and ''.join(b['t'][0] for b in ours) == 6*'HPD'

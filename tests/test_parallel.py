@@ -2,6 +2,7 @@
 import json, os, subprocess, sys
 import pytest, torch
 from jepa_tutorial.tools.config import load_config
+from jepa_tutorial.training import distributed
 from jepa_tutorial.training.distributed import DistributedLearner
 from jepa_tutorial.training.resuming import load_state, read_metrics
 
@@ -36,7 +37,7 @@ with process_group('cpu'):
     for overrides in json.loads(sys.argv[1]):
         cfg = load_config('quick', *overrides)
         alone, shared = Learner(cfg, 'cpu'), DistributedLearner(cfg, 'cpu')
-        for _ in range(2):                                   # the second step starts from weights that descend() made
+        for _ in range(2):                                   # the second step starts from weights that optimizer_step() made
             values, joint = alone.backward(), shared.backward()
             for k in values: assert abs(values[k] - joint[k]) <= 2e-5*max(1., abs(values[k])), (overrides, k, values[k], joint[k])
             size = sum(p.grad.square().sum() for m in alone.modules.values() for p in m.parameters() if p.grad is not None).sqrt()
@@ -73,5 +74,5 @@ def test_a_shared_run_is_the_run_of_one_process(tmp_path):
     load_state(learner, tmp_path/'two'); assert learner.step == 20
 
 def test_a_batch_that_cannot_be_shared_is_one_line(monkeypatch):
-    monkeypatch.setattr(parallel, 'world', lambda: 2)
+    monkeypatch.setattr(distributed, 'world_size', lambda: 2)
     with pytest.raises(ValueError, match='optim.batch=7 cannot be shared by 2 processes; take a multiple of 2'): DistributedLearner(load_config('quick', *TINY, 'optim.batch=7'), 'cpu')

@@ -15,7 +15,8 @@ from jepa_tutorial.planning.episodes import (
     oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 )
 from jepa_tutorial.planning.fast import make_cost
-from jepa_tutorial.planning.mppi import load_planner, MPPI, published_planner
+from jepa_tutorial.planning.agent import load_planner, published_planner
+from jepa_tutorial.planning.mppi import MPPI
 from jepa_tutorial.tools.fingerprints import _Truth
 
 SHIPPED = ('plan_published', 'plan_fast', 'plan_cem', 'plan_mppi_last')

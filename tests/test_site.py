@@ -197,10 +197,10 @@ def test_no_link_within_a_link(name):
 
 def test_every_public_name_is_listed():
     "The page shows what the source has, and each link leads to a page that exports the name."
-    shown = '\n'.join(''.join(o['data'].get('text/markdown', '')) for c in pages['api.ipynb']['cells'] for o in c.get('outputs', []) if 'data' in o)
+    shown = '\n'.join(''.join(o['data'].get('text/markdown', '')) for c in pages['appendix/api.ipynb']['cells'] for o in c.get('outputs', []) if 'data' in o)
     for module, names in public_names().items():
         for name in names:
-            assert f'[`{name}`]({page_of(module, name)})' in shown, f'{module}.{name} is missing: make execute NB=api'
+            assert f'[`{name}`](../{page_of(module, name)})' in shown, f'{module}.{name} is missing: make execute NB=api'
             code = '\n'.join(''.join(c['source']) for c in pages[page_of(module, name).split('#')[0]]['cells'] if c['cell_type'] == 'code')
             assert re.search(rf'\b{name}\b', code)
     assert api_table(public_names()) == shown.strip().split('\n\n[')[0] or api_table(public_names()).strip() in shown
@@ -219,7 +219,7 @@ def test_sidebar_numbers_the_chapters():
 
 def test_buttons_lead_to_this_page():
     text = buttons('5_planning/19_episodes.ipynb')
-    for part in ('](../media/colab.svg)', '](../media/download.svg)', 'nbs/5_planning/19_episodes.ipynb)', '/notebooks/5_planning/19_episodes.ipynb){download="18_episodes.ipynb"}'): assert part.replace('.svg)', '.svg)') in text
+    for part in ('](../media/colab.svg)', '](../media/download.svg)', 'nbs/5_planning/19_episodes.ipynb)', '/notebooks/5_planning/19_episodes.ipynb){download="19_episodes.ipynb"}'): assert part.replace('.svg)', '.svg)') in text
 
 def test_citation_file_agrees_with_the_settings():
     from configparser import ConfigParser

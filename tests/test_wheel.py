@@ -37,14 +37,14 @@ def installed(wheel, tmp_path_factory):
 def test_wheel_holds_the_package_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {n.split('/')[0] for n in names} == {'jepa_tutorial', f'{wheel.name.split("-py3")[0]}.dist-info'}
-    shipped = {f.relative_to(root).as_posix() for kind in ('configs/**/*.yaml', 'weights/*', 'tasks/*', '**/*.py', '**/*.pyi', 'py.typed')
+    shipped = {f.relative_to(root).as_posix() for kind in ('configs/**/*.yaml', 'weights/*', 'tasks/*', 'results/**/*.json', 'results/*.csv', '**/*.py', '**/*.pyi', 'py.typed')
                for f in (root/'jepa_tutorial').glob(kind) if f.is_file()}
     assert shipped <= set(names)
-    needless = [n for n in names if n.endswith(('.ipynb', '.npz', '.csv', '.gif', '.png')) and '/tasks/' not in n or '/tests/' in n or '/results/' in n]
+    needless = [n for n in names if n.endswith(('.ipynb', '.npz', '.csv', '.gif', '.png')) and '/tasks/' not in n and '/results/' not in n or '/tests/' in n]
     assert not needless and wheel.stat().st_size < 40e6
 
 def test_sdist_holds_what_the_wheel_is_made_of(sdist, wheel):
-    "Sources, and the papers of the project; no pages, tests or results."
+    "Sources, and the papers of the project; no pages or tests."
     with tarfile.open(sdist) as t: names = {n.partition('/')[2] for n in t.getnames()}
     assert {n for n in zipfile.ZipFile(wheel).namelist() if n.startswith('jepa_tutorial/')} <= names
     assert {'settings.ini', 'setup.py', 'pyproject.toml', 'LICENSE', 'LICENSES.md', 'README.md', 'CHANGELOG.md', 'SECURITY.md'} <= names

@@ -6,17 +6,19 @@
 from __future__ import annotations
 from importlib import import_module
 import torch
-from ..tools.checks import require_tensors
+from jaxtyping import Float
+from torch import Tensor
+from ..tools.checks import typed
 
 # %% auto #0
 __all__ = ['embedding_std']
 
 # %% ../../nbs/3_losses/06_collapse.ipynb #ba538747
+@typed
 def embedding_std(
-    z: torch.Tensor,  # [...,D] embeddings, at least 2 of them
-) -> torch.Tensor:    # [D]
+    z: Float[Tensor, "... n D"],   # embeddings, at least 2 of them
+) -> Float[Tensor, " D"]:
     "Standard deviation of each dimension over all the given embeddings."
-    require_tensors('z [...,n,D]', z)
     x = z.flatten(0, -2)
-    if x.shape[0] < 2: raise ValueError(f'z of shape {tuple(z.shape)} holds {x.shape[0]} embedding; a spread needs at least 2')
+    if len(x) < 2: raise ValueError(f'z has shape {list(z.shape)}; a spread needs at least 2 embeddings')
     return x.std(0)

@@ -5,10 +5,10 @@
 # %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #cf7c96eb
 from __future__ import annotations
 import torch
-from fastcore.basics import patch
-from torch import nn
+from jaxtyping import Float
+from torch import nn, Tensor
 from torch.nn import functional as F
-from ..tools.checks import require_int, require_methods, require_tensors
+from ..tools.checks import can, checked, require_transitions, size, typed
 
 # %% auto #0
 __all__ = ['InverseDynamics', 'inverse_dynamics_loss']
@@ -23,16 +23,24 @@ def _start_small(layer: nn.Module):
 # %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #6d8520f2
 class InverseDynamics(nn.Module):
     "Guesses the action from the embedding before it and the embedding after it."
+    @checked(dim=size, action_dim=size, hidden=size)
     def __init__(self,
         dim: int = 512,       # D, width of an embedding
         action_dim: int = 2,  # A, width of an action
         hidden: int = 256,    # width of the two hidden layers
     ):
         super().__init__()
-        for name, v in dict(dim=dim, action_dim=action_dim, hidden=hidden).items(): require_int(name, v, high=2**16)
         self.dim, self.action_dim = dim, action_dim
-        self.net = nn.Sequential(nn.Linear(2*dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, action_dim))
+        self.net = nn.Sequential(nn.Linear(2*dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),
+                                 nn.Linear(hidden, action_dim))
         self.net.apply(_start_small)
+
+    @typed
+    def forward(self,
+        z: Float[Tensor, "*B {self.dim}"],        # embedding before the action
+        z_next: Float[Tensor, "*B {self.dim}"],   # embedding after it
+    ) -> Float[Tensor, "*B A"]:
+        return self.net(torch.cat([z, z_next], -1))
 
 # %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #00728aad
 @patch
@@ -54,13 +62,17 @@ def _check_pairs(z: torch.Tensor, actions: torch.Tensor):
         raise ValueError(f'actions must be [B,T,A] with the B and T of z {tuple(z.shape)}, got {tuple(actions.shape)}; give one action per frame')
 
 # %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #cb50d0ce
+@checked(idm=can('__call__'))
+@typed
 def inverse_dynamics_loss(
-    idm: nn.Module,         # (z [...,D], z_next [...,D]) -> [...,A]
-    z: torch.Tensor,        # [B,T,D] embeddings of consecutive frames
-    actions: torch.Tensor,  # [B,T,A] action t leads from frame t to t+1; the last one is not used
-) -> torch.Tensor:          # scalar
+    idm: nn.Module,                   # (z [*B,D], z_next [*B,D]) -> [*B,A]
+    z: Float[Tensor, "B T D"],        # embeddings of consecutive frames
+    actions: Float[Tensor, "B S A"],  # S is T, or T-1: action t leads from frame t to t+1
+) -> Float[Tensor, ""]:
     "Mean squared error of the action guessed from two neighbouring embeddings (@eq-inverse-dynamics)."
-    _check_pairs(z, actions); require_methods('idm', idm, '__call__')
-    guess, done = idm(z[:, :-1], z[:, 1:]).float(), actions[:, :-1].float()
-    if guess.shape != done.shape: raise ValueError(f'actions has shape {list(actions.shape)}, but idm guesses {guess.shape[-1]} numbers for each; build InverseDynamics(action_dim=...) to fit')
+    require_transitions(z, actions)
+    guess, done = idm(z[:, :-1], z[:, 1:]).float(), actions[:, :z.shape[1] - 1].float()
+    if guess.shape != done.shape:
+        raise ValueError(f'actions has shape {list(actions.shape)}, but idm guesses {guess.shape[-1]} numbers '
+                         'for each; build InverseDynamics(action_dim=...) to fit')
     return F.mse_loss(guess, done)

@@ -5,17 +5,19 @@
 # %% ../../nbs/3_losses/08_time_similarity.ipynb #43ce9462
 from __future__ import annotations
 import torch
-from ..tools.checks import require_tensors
+from jaxtyping import Float
+from torch import Tensor
+from ..tools.checks import require_transitions, typed
 
 # %% auto #0
 __all__ = ['time_similarity_loss']
 
 # %% ../../nbs/3_losses/08_time_similarity.ipynb #e6626e17
+@typed
 def time_similarity_loss(
-    z: torch.Tensor,  # [B,T,D] embeddings of consecutive frames
-) -> torch.Tensor:    # scalar
+    z: Float[Tensor, "B T D"],   # embeddings of consecutive frames
+) -> Float[Tensor, ""]:
     "Mean squared difference between each embedding and the next (@eq-time-similarity)."
-    require_tensors('z [B,T,D]', z)
-    if z.shape[1] < 2: raise ValueError(f'z of shape {tuple(z.shape)} has {z.shape[1]} frame, and neighbours need 2; use longer clips')
+    require_transitions(z)
     z = z.to(torch.promote_types(z.dtype, torch.float32))
     return (z[:, 1:] - z[:, :-1]).square().mean()

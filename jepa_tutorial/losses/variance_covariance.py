@@ -5,49 +5,52 @@
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #43ce9462
 from __future__ import annotations
 import torch
-from ..tools.checks import require_number, require_tensors
+from jaxtyping import Float
+from torch import Tensor
+from ..tools.checks import checked, number, one_of, typed
 
 # %% auto #0
 __all__ = ['variance_loss', 'covariance_loss']
 
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #87ee9d5e
 def _samples(
-    z: torch.Tensor,   # [B,T,D] embeddings
-    pool: str = 'all', # 'all': one group of B·T samples;  'time': T groups of B samples
-) -> torch.Tensor:     # [G,n,D] G groups of n samples, at least float32
+    z: Float[Tensor, "B T D"],   # embeddings
+    pool: str = 'all',           # 'all': one group of B·T samples;  'time': T groups of B samples
+) -> Float[Tensor, "G n D"]:     # G groups of n samples, at least float32
     "Group embeddings by what their statistics are taken over."
-    require_tensors('z [B,T,D]', z)
-    if not isinstance(pool, str) or pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {pool!r}")
     x = z.flatten(0, 1)[None] if pool == 'all' else z.transpose(0, 1)
-    if x.shape[1] < 2: raise ValueError(f'pool={pool!r} needs at least 2 samples, z of shape {tuple(z.shape)} has {x.shape[1]}; use a larger batch')
+    if x.shape[1] < 2: raise ValueError(f'pool={pool!r} needs at least 2 samples, z has shape {list(z.shape)}')
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #78be0190
+@checked(gamma=number(0), eps=number(0), pool=one_of('all', 'time'))
+@typed
 def variance_loss(
-    z: torch.Tensor,    # [B,T,D] embeddings
-    gamma: float = 1.,  # the standard deviation asked for
-    eps: float = 1e-4,  # keeps the slope of the square root finite where the variance is zero
-    pool: str = 'all',  # statistics over 'all' B·T embeddings, or over B at each 'time' step
-) -> torch.Tensor:      # scalar
+    z: Float[Tensor, "B T D"],   # embeddings
+    gamma: float = 1.,           # the standard deviation asked for
+    eps: float = 1e-4,           # keeps the slope of the square root finite where the variance is zero
+    pool: str = 'all',           # statistics over 'all' B·T embeddings, or over B at each 'time' step
+) -> Float[Tensor, ""]:
     "How far the standard deviation of each dimension falls short of `gamma`, on average (@eq-variance)."
-    require_number('gamma', gamma, 0); require_number('eps', eps, 0)
     std = (_samples(z, pool).var(1) + eps).sqrt()   # [G,D]
     return (gamma - std).relu().mean()
 
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #c14bcef1
 def _covariance(
-    x: torch.Tensor,  # [G,n,D] groups of samples
-) -> torch.Tensor:    # [G,D,D]
+    x: Float[Tensor, "G n D"],   # groups of samples
+) -> Float[Tensor, "G D D"]:
     "Covariance matrix of each group (@eq-covariance-matrix)."
-    x = x - x.mean(1, keepdim=True)                                # centred first, so that low precision does little harm
+    x = x - x.mean(1, keepdim=True)                 # centred first, so that low precision does little harm
     return (x.mT @ x).to(x.dtype) / (x.shape[1] - 1)
 
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #528ab5db
+@checked(pool=one_of('all', 'time'))
+@typed
 def covariance_loss(
-    z: torch.Tensor,    # [B,T,D] embeddings
-    pool: str = 'all',  # statistics over 'all' B·T embeddings, or over B at each 'time' step
-) -> torch.Tensor:      # scalar
+    z: Float[Tensor, "B T D"],   # embeddings
+    pool: str = 'all',           # statistics over 'all' B·T embeddings, or over B at each 'time' step
+) -> Float[Tensor, ""]:
     "Mean square of the covariances between different dimensions (@eq-covariance)."
-    cov, D = _covariance(_samples(z, pool)), z.shape[-1]           # [G,D,D]
+    cov, D = _covariance(_samples(z, pool)), z.shape[-1]   # [G,D,D]
     off = cov.masked_fill(torch.eye(D, dtype=torch.bool, device=z.device), 0.)
     return off.square().sum((1, 2)).mean() / max(D*(D - 1), 1)

@@ -7,55 +7,40 @@ __all__ = ['ResidualBlock', 'Stack', 'ImpalaEncoder']
 
 # %% ../../nbs/2_model/03_encoder.ipynb #9ced72fe
 import torch, torch.nn as nn, torch.nn.functional as F
-from fastcore.basics import patch
-from ..tools.checks import require_int, require_tensors
+from jaxtyping import Float
+from torch import Tensor
+from ..tools.checks import checked, listed, size, typed
 
 # %% ../../nbs/2_model/03_encoder.ipynb #fa573467
 class ResidualBlock(nn.Module):
     "Add a learned correction to the input (@eq-residual)."
-    def __init__(self, channels: int):  # channels in and out
-        super().__init__(); require_int('channels', channels, high=2**16)
+    @checked(channels=size)
+    def __init__(self, channels: int):   # channels in and out
+        super().__init__()
+        self.channels = channels
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
-# %% ../../nbs/2_model/03_encoder.ipynb #dfa2595e
-@patch
-def forward(self: ResidualBlock, x: torch.Tensor) -> torch.Tensor:  # [N,C,H,W] -> [N,C,H,W]
-    require_tensors('x [N,C,H,W]', x, like=self.conv1.weight, C=self.conv1.in_channels)
-    return F.relu(x + self.conv2(F.relu(self.conv1(x), inplace=True)), inplace=True)
+    @typed
+    def forward(self, x: Float[Tensor, "N {self.channels} H W"]) -> Float[Tensor, "N C H W"]:
+        return F.relu(x + self.conv2(F.relu(self.conv1(x), inplace=True)), inplace=True)
 
 # %% ../../nbs/2_model/03_encoder.ipynb #ea7d7035
 class Stack(nn.Module):
     "Set the number of channels, halve the picture, refine it twice."
+    @checked(in_channels=size, out_channels=size)
     def __init__(self, in_channels: int, out_channels: int):
-        super().__init__(); require_int('in_channels', in_channels, high=2**16); require_int('out_channels', out_channels, high=2**16)
+        super().__init__()
+        self.in_channels = in_channels
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.block1, self.block2 = ResidualBlock(out_channels), ResidualBlock(out_channels)
 
-# %% ../../nbs/2_model/03_encoder.ipynb #f5c1cac6
-@patch
-def forward(self: Stack, x: torch.Tensor) -> torch.Tensor:  # [N,C,H,W] -> [N,C',⌈H/2⌉,⌈W/2⌉]
-    require_tensors('x [N,C,H,W]', x, like=self.conv.weight, C=self.conv.in_channels)
-    x = F.max_pool2d(self.conv(x), 3, stride=2, padding=1)
-    return self.block2(self.block1(x))
-
-# %% ../../nbs/2_model/03_encoder.ipynb #633b5b26
-class ImpalaEncoder(nn.Module):
-    "One vector for each image: stacks of convolutions, a linear map, a LayerNorm."
-    def __init__(self,
-        in_channels: int = 2,                     # channels of the image: dot and walls
-        img_size: int = 65,                       # height and width of the image
-        channels: tuple[int, ...] = (16, 32, 32), # channels of each stack
-        dim: int = 512,                           # D, the size of the embedding
-    ):
-        super().__init__()
-        for name, v in dict(in_channels=in_channels, img_size=img_size, dim=dim).items(): require_int(name, v, high=2**16)
-        if not isinstance(channels, (tuple, list)) or not channels: raise ValueError(f'channels is {channels!r}; give one number for each stack, such as (16, 32, 32)')
-        self.in_shape, self.dim = (in_channels, img_size, img_size), dim
-        sizes = [in_channels, *channels]
-        self.stacks = nn.Sequential(*[Stack(i, o) for i, o in zip(sizes, sizes[1:])])
-        self.linear = nn.Linear(sizes[-1] * _halved(img_size, len(channels))**2, dim)
-        self.norm = nn.LayerNorm(dim)
+    @typed
+    def forward(self,
+        x: Float[Tensor, "N {self.in_channels} H W"],
+    ) -> Float[Tensor, "N C h w"]:   # h = ⌈H/2⌉, w = ⌈W/2⌉
+        x = F.max_pool2d(self.conv(x), 3, stride=2, padding=1)
+        return self.block2(self.block1(x))
 
 # %% ../../nbs/2_model/03_encoder.ipynb #d99680d6
 def _halved(size: int, times: int) -> int:
@@ -63,32 +48,36 @@ def _halved(size: int, times: int) -> int:
     for _ in range(times): size = (size + 1)//2
     return size
 
-# %% ../../nbs/2_model/03_encoder.ipynb #71b75dda
-@patch
-def forward(self: ImpalaEncoder,
-    x: torch.Tensor,  # normalised floats [...,C,H,W], for example [B,T,C,H,W]
-) -> torch.Tensor:    # [...,D]
-    "Encode each image by itself."
-    _check_images(x, self.in_shape); require_tensors('x [...]', x, like=self.linear.weight)
-    images = _channels_last(x.reshape(-1, *self.in_shape))                        # [N,C,H,W]: batch and time in one
-    h = torch.cat([self.stacks(part).flatten(1) for part in _portions(images)])   # channel, row, column
-    return self.norm(self.linear(h).float()).reshape(*x.shape[:-3], self.dim)
-
-# %% ../../nbs/2_model/03_encoder.ipynb #14f5edb2
-def _check_images(x: torch.Tensor, shape: tuple):
-    "Refuse images that this encoder can't read."
-    require_tensors('x [...] number', x)
-    if tuple(x.shape[-3:]) != shape:
-        raise ValueError(f'x has shape {list(x.shape)}, but must end in {list(shape)}: '
-                         'render at that size, or build ImpalaEncoder(in_channels, img_size) to fit')
-    if not x.is_floating_point():
-        raise ValueError(f'x has dtype {x.dtype}, but must be normalised floats: pass Normalizer().obs(x)')
-
 # %% ../../nbs/2_model/03_encoder.ipynb #a97863d7
-def _channels_last(x: torch.Tensor) -> torch.Tensor:
-    "The same numbers, with the channels of a pixel side by side in memory where convolutions are faster so."
+def _channels_last(x: Tensor) -> Tensor:
+    "The same numbers, the channels of a pixel side by side in memory where that makes convolutions faster."
     return x if x.device.type == 'mps' else x.contiguous(memory_format=torch.channels_last)
 
-def _portions(images: torch.Tensor, size: int = 64):
-    "On a CPU, a few dozen images at a time: their activations then fit into memory that is used again and again."
+def _portions(images: Tensor, size: int = 64):
+    "On a CPU, a few dozen images at a time: their activations fit into memory that is used again and again."
     return images.split(size) if images.device.type == 'cpu' else [images]
+
+# %% ../../nbs/2_model/03_encoder.ipynb #633b5b26
+class ImpalaEncoder(nn.Module):
+    "One vector for each image: stacks of convolutions, a linear map, a LayerNorm."
+    @checked(in_channels=size, img_size=size, channels=listed(size), dim=size)
+    def __init__(self,
+        in_channels: int = 2,                     # C, channels of the image: dot and walls
+        img_size: int = 65,                       # height and width of the image
+        channels: tuple[int, ...] = (16, 32, 32), # channels of each stack
+        dim: int = 512,                           # D, the size of the embedding
+    ):
+        super().__init__()
+        self.in_shape, self.dim = (in_channels, img_size, img_size), dim
+        sizes = [in_channels, *channels]
+        self.stacks = nn.Sequential(*[Stack(i, o) for i, o in zip(sizes, sizes[1:])])
+        self.linear = nn.Linear(sizes[-1] * _halved(img_size, len(channels))**2, dim)
+        self.norm = nn.LayerNorm(dim)
+
+    @typed
+    def forward(self,   # normalised images; any dimensions before the last three, such as batch and time
+        x: Float[Tensor, "*N {self.in_shape[0]} {self.in_shape[1]} {self.in_shape[2]}"],
+    ) -> Float[Tensor, "*N D"]:
+        images = _channels_last(x.reshape(-1, *self.in_shape))                        # [N,C,H,W]
+        h = torch.cat([self.stacks(part).flatten(1) for part in _portions(images)])   # [N,C'·h·w]
+        return self.norm(self.linear(h).float()).reshape(*x.shape[:-3], self.dim)

@@ -7,8 +7,12 @@ __all__ = ['JEPA', 'build_jepa', 'prediction_loss', 'rollout_loss']
 
 # %% ../../nbs/2_model/05_jepa.ipynb #1943342a
 import torch, torch.nn as nn, torch.nn.functional as F
-from fastcore.basics import patch
-from ..tools.checks import require_int, require_methods, require_tensors
+from jaxtyping import Float
+from torch import Tensor
+from jepa_tutorial.tools.checks import (
+    can, checked, listed, one_of, optional, Pixels, require_fields, require_same_home,
+    require_transitions, typed, whole
+)
 from .encoder import ImpalaEncoder
 from .normalizer import Normalizer
 from .predictor import GRUPredictor
@@ -16,84 +20,90 @@ from .predictor import GRUPredictor
 # %% ../../nbs/2_model/05_jepa.ipynb #13639ce7
 class JEPA(nn.Module):
     "A joint-embedding predictive architecture with actions: encoder and predictor over one space (@eq-jepa)."
+    @checked(encoder=optional(can('forward')), predictor=optional(can('forward')))
     def __init__(self,
-        encoder: nn.Module | None = None,         # images to embeddings; its `norm` ends each prediction too
+        encoder: nn.Module | None = None,         # images to embeddings of size `dim`, which it has to tell
         predictor: nn.Module | None = None,       # (z, encoded action) to the next embedding
         action_encoder: nn.Module | None = None,  # action to the predictor's input; None leaves it as it is
         normalizer: Normalizer | None = None,     # what stands between uint8 pixels and the encoder
+        norm: nn.Module | None = None,            # ends each prediction; None: the encoder's `norm`, if any
     ):
         super().__init__()
-        for name, part in dict(encoder=encoder, predictor=predictor).items(): part is None or require_methods(name, part, 'forward')
         self.encoder = ImpalaEncoder() if encoder is None else encoder
         self.dim = self.encoder.dim
         self.action_encoder = nn.Identity() if action_encoder is None else action_encoder
-        self.predictor = GRUPredictor(dim=self.dim) if predictor is None else predictor
-        self.normalizer = normalizer or Normalizer()
-        if self.predictor.dim != self.dim:
-            raise ValueError(f'predictor has dim={self.predictor.dim}, but the encoder makes embeddings of size {self.dim}: build both with the same dim')
+        self.predictor = GRUPredictor(self.dim) if predictor is None else predictor
+        self.normalizer = Normalizer() if normalizer is None else normalizer
+        self.own_norm = norm
+        if getattr(self.predictor, 'dim', self.dim) != self.dim:
+            raise ValueError(f'predictor has dim={self.predictor.dim}, but the encoder makes embeddings '
+                             f'of size {self.dim}: build both with the same dim')
 
-# %% ../../nbs/2_model/05_jepa.ipynb #f31effa7
-@patch
-def encode(self: JEPA,
-    obs: torch.Tensor,  # [...,C,H,W]: uint8 as rendered, or floats already normalised
-) -> torch.Tensor:      # [...,D]
-    "Images to embeddings."
-    require_tensors('obs [...,C,H,W] image', obs)
-    return self.encoder(self.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs)
+    @property
+    def norm(self):   # not a part of its own: the encoder's parameters must not be listed twice
+        return getattr(self.encoder, 'norm', nn.Identity()) if self.own_norm is None else self.own_norm
 
-# %% ../../nbs/2_model/05_jepa.ipynb #8174f6f8
-@patch
-def predict(self: JEPA,
-    z: torch.Tensor,  # [...,D] embedding
-    a: torch.Tensor,  # [...,A] action
-) -> torch.Tensor:    # [...,D]
-    "The embedding one action later."
-    return self.encoder.norm(self.predictor(z, self.action_encoder(a)).float())
+    @typed
+    def encode(self,
+        obs: Pixels[Tensor, "*N C H W"],   # uint8 as rendered, or floats that are already normalised
+    ) -> Float[Tensor, "*N D"]:
+        "Images to embeddings."
+        return self.encoder(self.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs)
 
-# %% ../../nbs/2_model/05_jepa.ipynb #f3ca66eb
-@patch
-def unroll(self: JEPA,
-    z0: torch.Tensor,       # [B,D] where imagination starts
-    actions: torch.Tensor,  # [B,T,A]
-) -> torch.Tensor:          # [B,T,D], z0 not included
-    "Predict, and predict from the prediction, once for each action."
-    require_tensors('z0 [B,D], actions [B,T,A]', z0, actions)
-    z, out = z0, []
-    for a in actions.unbind(1): out.append(z := self.predict(z, a))
-    return torch.stack(out, 1)
+    @typed
+    def predict(self,
+        z: Float[Tensor, "*B {self.dim}"],
+        a: Float[Tensor, "*B A"],
+    ) -> Float[Tensor, "*B D"]:
+        "The embedding one action later."
+        return self.norm(self.predictor(z, self.action_encoder(a)).float())
+
+    @typed
+    def unroll(self,
+        z0: Float[Tensor, "B {self.dim}"],   # embedding of the first frame
+        actions: Float[Tensor, "B T A"],
+    ) -> Float[Tensor, "B T D"]:             # z0 not included
+        "Predict, and predict from the prediction, once for each action: an open-loop rollout."
+        z, out = z0, []
+        for a in actions.unbind(1): out.append(z := self.predict(z, a))
+        return torch.stack(out, 1)
+
+    @typed
+    def forward(self,
+        obs: Pixels[Tensor, "B T C H W"],
+        actions: Float[Tensor, "B S A"],   # S is T, or T-1 without the last action, which leads out of the clip
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T-1 D"]]:
+        "Embeddings of all frames, and the rollout from the first, which stands beside `z[:, 1:]`."
+        require_transitions(obs, actions)
+        z = self.encode(obs)
+        return z, self.unroll(z[:, 0], actions[:, :z.shape[1] - 1])
 
 # %% ../../nbs/2_model/05_jepa.ipynb #43e910c1
 def build_jepa(
     cfg,       # settings with `dim`, `channels` and `num_layers`, such as load_config('quick').model
-) -> JEPA:
+) -> JEPA:     # `in_channels`, `img_size` and `action_dim` may be given too
     "An untrained model, as the settings describe it."
-    for k in ('dim', 'channels', 'num_layers'):
-        if not hasattr(cfg, 'keys') or k not in cfg: raise ValueError(f"cfg is {cfg!r}; give settings with dim, channels and num_layers, such as load_config('quick').model")
-    _check_sizes(cfg)
-    return JEPA(ImpalaEncoder(channels=tuple(cfg['channels']), dim=cfg['dim']),
-                GRUPredictor(dim=cfg['dim'], num_layers=cfg['num_layers']))
-
-def _check_sizes(cfg):
-    "Refuse sizes that no computer has room for, and what isn't a size."
-    channels = cfg['channels'] if hasattr(cfg['channels'], '__len__') else []
-    for name, sizes, most in (('dim', [cfg['dim']], 2**14), ('channels', channels, 2**12), ('num_layers', [cfg['num_layers']], 64)):
-        if not 1 <= len(sizes) <= 8 or not all(type(s) is int and 1 <= s <= most for s in sizes):
-            raise ValueError(f"model.{name} is {cfg[name]}; give {'one to eight whole numbers' if name == 'channels' else 'a whole number'} from 1 to {most}")
+    require_fields(cfg, dim=whole(1, 2**14), channels=listed(whole(1, 2**12), most=8),
+                   num_layers=whole(1, 64))
+    sizes = dict(in_channels=2, img_size=65, action_dim=2) | dict(cfg)
+    require_fields(sizes, in_channels=whole(1, 64), img_size=whole(1, 1024), action_dim=whole(1, 1024))
+    return JEPA(
+        ImpalaEncoder(sizes['in_channels'], sizes['img_size'], tuple(sizes['channels']), sizes['dim']),
+        GRUPredictor(sizes['dim'], sizes['action_dim'], sizes['num_layers']))
 
 # %% ../../nbs/2_model/05_jepa.ipynb #98d241f3
+@typed
 def prediction_loss(
-    pred: torch.Tensor,    # [...,D] imagined
-    target: torch.Tensor,  # [...,D] encoded
-) -> torch.Tensor:         # scalar
+    pred: Float[Tensor, "*B D"],     # predicted
+    target: Float[Tensor, "*B D"],   # encoded
+) -> Float[Tensor, ""]:
     "Mean squared error (@eq-prediction); the gradient flows into both arguments."
-    require_tensors('pred [...]', pred); require_tensors('target [...]', target, like=pred)
-    if pred.shape != target.shape:
-        raise ValueError(f'pred has shape {list(pred.shape)}, target {list(target.shape)}: give both the same')
+    require_same_home('target', target, pred, exactly=True)
     return F.mse_loss(pred, target)
 
 # %% ../../nbs/2_model/05_jepa.ipynb #766f5199
 def _rollouts(jepa, z, actions, steps, starts):
-    "For k = 1, 2, …: the predictions k steps after each start that has a k-th successor, and these frames, [B,n,D] each."
+    "For k = 1, 2, …: predictions k steps after each start that has a k-th successor, and these frames."
     T, pred = z.shape[1], z[:, :starts]
     for k in range(1, min(steps, T - 1) + 1):
         n = min(starts, T - k)
@@ -101,24 +111,17 @@ def _rollouts(jepa, z, actions, steps, starts):
         yield pred, z[:, k:k+n]
 
 # %% ../../nbs/2_model/05_jepa.ipynb #f1af9d7b
+@checked(jepa=can('predict'), steps=whole(1), start=one_of('first', 'every'))
+@typed
 def rollout_loss(
     jepa: JEPA,
-    z: torch.Tensor,        # [B,T,D] encoded frames
-    actions: torch.Tensor,  # [B,T,A]; the last one leads out of the clip and is not used
-    steps: int = 8,         # K, the longest rollout; a short clip ends it earlier
-    start: str = 'first',   # 'first': from frame 0;  'every': from each frame that has a next one
-) -> torch.Tensor:          # scalar
+    z: Float[Tensor, "B T D"],        # encoded frames
+    actions: Float[Tensor, "B S A"],  # S is T, or T-1: the last one leads out of the clip and is not used
+    steps: int = 8,                   # K, the longest rollout; a short clip ends it earlier
+    start: str = 'first',             # 'first': from frame 0;  'every': from each that has a next one
+) -> Float[Tensor, ""]:
     "Prediction loss of the model's own rollouts, averaged over their steps (@eq-rollout)."
-    require_methods('jepa', jepa, 'predict'); require_tensors('z [B,T,D], actions [B,S,A]', z, actions)
-    _check_rollout(z, actions, steps, start)
+    require_transitions(z, actions)
     starts = 1 if start == 'first' else z.shape[1] - 1
-    return torch.stack([prediction_loss(pred, target) for pred, target in _rollouts(jepa, z, actions, steps, starts)]).mean()
-
-# %% ../../nbs/2_model/05_jepa.ipynb #64d5a725
-def _check_rollout(z: torch.Tensor, actions: torch.Tensor, steps: int, start: str):
-    "Refuse what can't be rolled out."
-    T = z.shape[1]
-    if not isinstance(start, str) or start not in ('first', 'every'): raise ValueError(f"start={start!r}, but must be 'first' or 'every'")
-    require_int('steps', steps)
-    if T < 2: raise ValueError(f'z has shape {list(z.shape)}, but a prediction needs at least 2 frames')
-    if actions.shape[1] < T - 1: raise ValueError(f'actions has shape {list(actions.shape)}, but {T} frames need {T - 1} actions')
+    pairs = _rollouts(jepa, z, actions, steps, starts)
+    return torch.stack([prediction_loss(pred, target) for pred, target in pairs]).mean()

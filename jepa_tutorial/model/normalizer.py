@@ -4,56 +4,66 @@
 
 # %% ../../nbs/appendix/normalizer.ipynb #0f3c3392
 from __future__ import annotations
-from dataclasses import dataclass
-import numpy as np, torch
-from fastcore.basics import patch
-from ..tools.checks import require_number, require_tensors, require_type
-from ..tools.devices import constant
+from dataclasses import asdict, dataclass
+import torch
+from jaxtyping import Float, Real
+from torch import nn, Tensor
+from ..tools.checks import listed, number, positive, require_fields, typed
 
 # %% auto #0
 __all__ = ['Normalizer']
 
 # %% ../../nbs/appendix/normalizer.ipynb #a1a5a517
-@dataclass(frozen=True)
-class Normalizer:
-    "Means and standard deviations of the training data, as published with EB-JEPA's action-conditioned example."
+@dataclass(repr=False, unsafe_hash=True)
+class Normalizer(nn.Module):
+    "Means and standard deviations of the data, as published with EB-JEPA's action-conditioned example."
     obs_mean: tuple = (0.0026, 0.0989)         # dot channel, wall channel
     obs_std: tuple = (0.0369, 0.2986)
     position_mean: tuple = (31.5863, 32.0618)  # x, y in pixels
     position_std: tuple = (16.1025, 16.1353)
 
     def __post_init__(self):
-        for name, v in vars(self).items():
-            require_type(name, v, tuple, 'a tuple of numbers')
-            for x in v: require_number(name, x, above=0 if 'std' in name else -np.inf)
+        super().__init__()
+        require_fields(self, obs_mean=listed(number()), obs_std=listed(positive),
+                       position_mean=listed(number()), position_std=listed(positive))
+        for name, v in asdict(self).items(): setattr(self, name, tuple(v))
+        device = torch.get_default_device()
+        self._fill('cpu' if device.type == 'meta' else device)   # tensors on `meta` hold no numbers
 
-# %% ../../nbs/appendix/normalizer.ipynb #f220e38b
-@patch
-def obs(self:Normalizer,
-    images: torch.Tensor,  # uint8 [...,C,H,W]
-) -> torch.Tensor:         # float [...,C,H,W]
-    "Each image and channel to [0, 1] by its own range, then standardised (@eq-normalise)."
-    require_tensors('images [...,C,H,W] number', images, C=len(self.obs_mean))
-    x = images.float()
-    low, high = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
-    mean, std = (constant(v, x.device)[:, None, None] for v in (self.obs_mean, self.obs_std))
-    scale = 1 / ((high - low).clamp_min(1e-6) * std)
-    return torch.addcmul(-low*scale - mean/std, x, scale)
+    def _fill(self, device):
+        "Buffers [C,1,1] for images and [2] for positions, which aren't saved with a model's weights."
+        numbers = dict(image_mean=self.obs_mean, image_std=self.obs_std,
+                       xy_mean=self.position_mean, xy_std=self.position_std)
+        for name, v in numbers.items():
+            buffer = torch.tensor(v, dtype=torch.float32, device=device)
+            if 'image' in name: buffer = buffer[:, None, None]
+            self.register_buffer(name, buffer, persistent=False)
 
-# %% ../../nbs/appendix/normalizer.ipynb #e1913546
-@patch
-def position(self:Normalizer,
-    xy: torch.Tensor,  # [...,2] pixels
-) -> torch.Tensor:     # [...,2] standardised
-    "Positions as numbers around zero."
-    require_tensors('xy [...,2]', xy)
-    return (xy - constant(self.position_mean, xy.device, xy.dtype)) / constant(self.position_std, xy.device, xy.dtype)
+    def _apply(self, fn, recurse=True):   # what `to`, `half` and `to_empty` call
+        super()._apply(fn, recurse)
+        self._fill(self.xy_mean.device)
+        return self
 
-# %% ../../nbs/appendix/normalizer.ipynb #b5da4bfe
-@patch
-def inverse_position(self:Normalizer,
-    p: torch.Tensor,  # [...,2] standardised
-) -> torch.Tensor:    # [...,2] pixels
-    "Undo `position`."
-    require_tensors('p [...,2]', p)
-    return p * constant(self.position_std, p.device, p.dtype) + constant(self.position_mean, p.device, p.dtype)
+    @typed
+    def obs(self,
+        images: Real[Tensor, "*N {self.image_mean.shape[0]} H W"],   # uint8
+    ) -> Float[Tensor, "*N C H W"]:
+        "Each image and channel to [0, 1] by its own range, then standardised (@eq-normalise)."
+        x = images.float()
+        low, high = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
+        scale = 1 / ((high - low).clamp_min(1e-6) * self.image_std)
+        return torch.addcmul(-low*scale - self.image_mean/self.image_std, x, scale)
+
+    @typed
+    def position(self, xy: Float[Tensor, "... 2"]) -> Float[Tensor, "... 2"]:   # pixels -> standardised
+        "Positions as numbers around zero."
+        return (xy - self.xy_mean.to(xy.dtype)) / self.xy_std.to(xy.dtype)
+
+    @typed
+    def inverse_position(self, p: Float[Tensor, "... 2"]) -> Float[Tensor, "... 2"]:
+        "Undo `position`."
+        return p * self.xy_std.to(p.dtype) + self.xy_mean.to(p.dtype)
+
+    def values(self) -> dict:   # name -> tuple of numbers
+        "What a model's card keeps: `Normalizer(**values)` is an equal one."
+        return asdict(self)

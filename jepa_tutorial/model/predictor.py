@@ -7,8 +7,9 @@ __all__ = ['GRUCell', 'GRUPredictor']
 
 # %% ../../nbs/2_model/04_predictor.ipynb #9ced72fe
 import torch, torch.nn as nn, torch.nn.functional as F
-from fastcore.basics import patch
-from ..tools.checks import require_int, require_tensors
+from jaxtyping import Float
+from torch import Tensor
+from ..tools.checks import checked, size, typed, whole
 
 # %% ../../nbs/2_model/04_predictor.ipynb #d9c23baa
 def _uniform(bound: float, *shape: int) -> nn.Parameter:
@@ -17,54 +18,48 @@ def _uniform(bound: float, *shape: int) -> nn.Parameter:
 
 # %% ../../nbs/2_model/04_predictor.ipynb #556c31e2
 class GRUCell(nn.Module):
-    "A gated recurrent unit; names, shapes and initial values of its parameters are those of `torch.nn.GRUCell`."
-    def __init__(self, input_size: int, hidden_size: int):  # I, here the action's size; D, here the embedding's
-        super().__init__(); require_int('input_size', input_size, high=2**16); require_int('hidden_size', hidden_size, high=2**16)
-        I, D, bound = input_size, hidden_size, hidden_size**-0.5
-        self.weight_ih, self.weight_hh = _uniform(bound, 3*D, I), _uniform(bound, 3*D, D)
-        self.bias_ih, self.bias_hh = _uniform(bound, 3*D), _uniform(bound, 3*D)
+    "A gated recurrent unit, whose parameters are those of `torch.nn.GRUCell` in name, shape and start."
+    @checked(input_size=size, hidden_size=size)
+    def __init__(self, input_size: int, hidden_size: int):   # I, here the action's; D, the embedding's
+        super().__init__()
+        self.input_size, self.hidden_size = I, D = input_size, hidden_size
+        self.weight_ih, self.weight_hh = _uniform(D**-0.5, 3*D, I), _uniform(D**-0.5, 3*D, D)
+        self.bias_ih, self.bias_hh = _uniform(D**-0.5, 3*D), _uniform(D**-0.5, 3*D)
 
-# %% ../../nbs/2_model/04_predictor.ipynb #cb768eb5
-@patch
-def gates(self: GRUCell,
-    x: torch.Tensor,  # [...,I] input
-    h: torch.Tensor,  # [...,D] state
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # r, u, n: each [...,D]
-    "Both gates (@eq-gates) and the candidate (@eq-candidate)."
-    require_tensors('x [...,I], h [...,D]', x, h, like=self.bias_ih, I=self.weight_ih.shape[1], D=self.weight_hh.shape[1])
-    x_r, x_u, x_n = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
-    h_r, h_u, h_n = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, -1)
-    r, u = torch.sigmoid(x_r + h_r), torch.sigmoid(x_u + h_u)
-    return r, u, torch.tanh(x_n + r*h_n)
+    @typed
+    def gates(self,
+        x: Float[Tensor, "*B {self.input_size}"],    # input
+        h: Float[Tensor, "*B {self.hidden_size}"],   # state
+    ) -> tuple[Tensor, Tensor, Tensor]:              # r, u, n: each [*B,D]
+        "Both gates (@eq-gates) and the candidate (@eq-candidate)."
+        x_r, x_u, x_n = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
+        h_r, h_u, h_n = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, -1)
+        r, u = torch.sigmoid(x_r + h_r), torch.sigmoid(x_u + h_u)
+        return r, u, torch.tanh(x_n + r*h_n)
 
-# %% ../../nbs/2_model/04_predictor.ipynb #258d8680
-@patch
-def forward(self: GRUCell, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:  # [...,I], [...,D] -> [...,D]
-    _, u, n = self.gates(x, h)
-    return n + u*(h - n)
+    def forward(self, x: Float[Tensor, "*B I"], h: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        _, u, n = self.gates(x, h)
+        return n + u*(h - n)
 
 # %% ../../nbs/2_model/04_predictor.ipynb #ee9ef2fa
 class GRUPredictor(nn.Module):
     "The next embedding from this one and the action; it remembers nothing but `z`."
+    @checked(dim=size, action_dim=size, num_layers=whole(1, 64))
     def __init__(self,
         dim: int = 512,       # D, size of the embedding, which is the state
         action_dim: int = 2,  # A, size of the (encoded) action, which is the input
         num_layers: int = 1,  # cells on top of each other
     ):
         super().__init__()
-        require_int('dim', dim, high=2**16); require_int('action_dim', action_dim, high=2**16)
-        if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 1 <= num_layers <= 64: raise ValueError(f'num_layers={num_layers!r}, but a predictor needs at least 1, and at most 64')
         self.dim, self.action_dim = dim, action_dim
         self.cells = nn.ModuleList(GRUCell(dim if i else action_dim, dim) for i in range(num_layers))
 
-# %% ../../nbs/2_model/04_predictor.ipynb #48ac0be6
-@patch
-def forward(self: GRUPredictor,
-    z: torch.Tensor,  # [...,D] embedding
-    a: torch.Tensor,  # [...,A] action
-) -> torch.Tensor:    # [...,D] next embedding, before the LayerNorm that it shares with the encoder
-    "Each cell reads the output below it (the first one the action) and starts from `z` (@eq-layers)."
-    require_tensors('z [...,D], a [...,A]', z, a, like=self.cells[0].bias_ih, D=self.dim, A=self.action_dim)
-    x = a
-    for cell in self.cells: x = cell(x, z)
-    return x
+    @typed
+    def forward(self,
+        z: Float[Tensor, "*B {self.dim}"],         # embedding
+        a: Float[Tensor, "*B {self.action_dim}"],  # action
+    ) -> Float[Tensor, "*B D"]:                    # next embedding, before the encoder's LayerNorm
+        "Each cell reads the output below it (the first the action) and starts from `z` (@eq-layers)."
+        x = a
+        for cell in self.cells: x = cell(x, z)
+        return x

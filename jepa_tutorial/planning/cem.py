@@ -9,106 +9,74 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 import torch
-from jepa_tutorial.tools.checks import (
-    brief, require_int, require_methods, require_number, require_tensors, require_type
-)
 from fastcore.basics import patch
+from jaxtyping import Float
+from torch import Tensor
+from jepa_tutorial.tools.checks import (
+    number, one_of, optional, positive, require_fields, require_int, require_methods,
+    require_number, require_same_home, require_type, share, typed, typed_or_empty, whole
+)
 
 # %% auto #0
-__all__ = ['limit_norm', 'CEM', 'require_finite_field', 'Update', 'smooth_noise', 'Plan', 'Step']
+__all__ = ['limit_norm', 'CEM', 'Update', 'smooth_noise', 'Plan', 'Step']
 
 # %% ../../nbs/5_planning/16_cem.ipynb #c966aa7b
+@typed_or_empty
 def limit_norm(
-    actions: torch.Tensor,   # [...,A]
+    actions: Float[Tensor, "... A"],
     max_norm: float | None,  # longest allowed action; None changes nothing
-) -> torch.Tensor:           # [...,A]
+) -> Float[Tensor, "... A"]:
     "Shorten actions that are longer than `max_norm`, keeping their direction."
-    require_tensors('actions [...,A]', actions, empty=True)
     if max_norm is None: return actions
-    require_number('max_norm', max_norm, above=0); return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
+    require_number('max_norm', max_norm, above=0)
+    return actions * (max_norm/actions.norm(dim=-1, keepdim=True).clamp_min(max_norm))
 
 # %% ../../nbs/5_planning/16_cem.ipynb #3ced1257
 @dataclass
-class _Search:
-    "The algorithm's own numbers."
-    num_samples: int = 200               # N plans tried in each iteration
-    iterations: int = 20                 # J
-    num_elites: int = 20                 # K cheapest plans, which shape the next proposal
-    horizon: int = 90                    # T actions of a plan
-    sigma: float = 1.5                   # standard deviation of the first proposal
-    max_norm: float | None = 2.45        # longest action; None: no limit
-    action_dim: int = 2                  # A
-    reduce: str = 'sum'                  # the cost counts the 'sum' over steps or the 'last' one
-    distance: str = 'squared'            # and this distance, see `goal_distance`
-    pick: str = 'mean'                   # what is returned: the 'mean', a weighted random 'elite', or the 'best' plan
-    unbiased: bool = True                # the new variance divides by K-1 rather than by K
-
-# %% ../../nbs/5_planning/16_cem.ipynb #de2bed6b
-@dataclass
-class _Replanning(_Search):
-    "How plan follows plan."
-    execute: int = 1                     # actions carried out before the next plan
-    warm_start: bool = False             # start from the last plan, shifted by what was carried out
-    warm_sigma: float | None = None      # standard deviation around it; None: sigma
-    first_iterations: int | None = None  # iterations of a plan with nothing to start from; None: iterations
-    carry: bool = False                  # the last plan's kept elites are tried in the next plan, too
-    shake: bool = False                  # act at random for once when the last actions changed nothing that is seen
-    memory: float = 0.                   # what a step near a place where a plan was made costs beside, see `RevisitPenalty`
-    revisit_width: float = 5.             # how near that is, as a distance between embeddings
-
-# %% ../../nbs/5_planning/16_cem.ipynb #2d2d4f83
-@dataclass
-class CEM(_Replanning):
+class CEM:
     "Cross-entropy method over action sequences, for many episodes at once."
-    fresh: float = 0.                    # share of samples drawn anew: smooth noise around zero
-    rho: float | tuple = .95             # its correlation in time; several values share the fresh samples
-    explore_sigma: float = 1.5             # its standard deviation
-    smooth: float = 0.                   # correlation in time of the noise around the mean
-    keep: int = 0                        # elites tried again in the next iteration, and the mean with them
-    restarts: int = 1                    # independent searches that share the samples; the cheapest wins
+    num_samples: int = 200                  # N plans tried in each iteration
+    iterations: int = 20                    # J
+    num_elites: int = 20                    # K cheapest plans, which shape the next proposal
+    horizon: int = 90                       # T actions of a plan
+    sigma: float = 1.5                      # standard deviation of the first proposal
+    max_norm: float | None = 2.45           # longest action; None: no limit
+    action_dim: int = 2                     # A
+    select: str = 'mean'                    # returned: the 'mean', a weighted random 'elite', the 'best'
+    unbiased: bool = True                   # the new variance divides by K-1 rather than by K
+    explore_fraction: float = 0.            # share of samples that are smooth noise around zero
+    noise_correlation: float | tuple = .95  # its correlation in time; several values share the samples
+    explore_sigma: float = 1.5              # its standard deviation
+    proposal_correlation: float = 0.        # correlation in time of the noise around the mean
+    keep_elites: int = 0                    # elites tried again in the next iteration, with the mean
+    restarts: int = 1                       # independent searches that share the samples
 
-    def __post_init__(self): _check_planner(self)
+    def __post_init__(self): self._check()
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8f6b75de
-def _is_number(x) -> bool: return isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < 1e18
+def _correlation(name, value):
+    "A check: a correlation below 1, or several of them."
+    for v in value if isinstance(value, tuple) and value else (value,):
+        require_number(name, v, 0, 1 - 1e-9)
 
-def _whole(p, name):
-    "Refuse a field that is no whole number, unless it may be None and is."
-    v = getattr(p, name)
-    if not (_is_number(v) and isinstance(v, int) and v < 1e9 or v is None and name == 'first_iterations'): raise ValueError(f'{name}={brief(v)} must be a whole number below a billion')
-
-# %% ../../nbs/5_planning/16_cem.ipynb #97fd8949
-def require_finite_field(p, name):
-    "Refuse a field that is no number, unless it may be None and is."
-    v = getattr(p, name)
-    if not (_is_number(v) or v is None and name in ('max_norm', 'warm_sigma')): raise ValueError(f'{name}={brief(v)} must be a number')
-
-# %% ../../nbs/5_planning/16_cem.ipynb #cbe99b1b
-def _check_planner(p):
+@patch
+def _check(self: CEM):
     "Refuse settings that make no search."
-    for k in ('num_samples', 'iterations', 'num_elites', 'horizon', 'action_dim', 'execute', 'keep', 'restarts', 'first_iterations'): _whole(p, k)
-    for k in ('sigma', 'max_norm', 'warm_sigma', 'fresh', 'explore_sigma', 'smooth', 'memory', 'revisit_width'): require_finite_field(p, k)
-    group = p.num_samples//p.restarts if p.restarts > 0 else 0
-    rhos = (p.rho,) if not isinstance(p.rho, (tuple, list)) else tuple(p.rho)
-    for ok, name, need in ((p.restarts >= 1, 'restarts', 'be at least 1'), (p.num_samples >= 1, 'num_samples', 'be at least 1'),
-            (1 <= p.num_elites <= group, 'num_elites', f'lie between 1 and the {group} samples of a search'),
-            (p.iterations >= 1, 'iterations', 'be at least 1'), (p.first_iterations is None or p.first_iterations >= 1, 'first_iterations', 'be at least 1'),
-            (p.horizon >= 1, 'horizon', 'be at least 1'), (p.action_dim >= 1, 'action_dim', 'be at least 1'), (p.explore_sigma >= 0, 'explore_sigma', 'not be negative'), (1 <= p.execute <= p.horizon, 'execute', f'lie between 1 and the horizon, {p.horizon}'),
-            (p.sigma > 0, 'sigma', 'be positive'), (p.warm_sigma is None or p.warm_sigma > 0, 'warm_sigma', 'be positive, or None for sigma'),
-            (p.max_norm is None or p.max_norm > 0, 'max_norm', 'be positive, or None for no limit'), (p.memory >= 0, 'memory', 'not be negative'), (p.revisit_width > 0, 'revisit_width', 'be positive'),
-            (0 <= p.fresh <= 1, 'fresh', 'lie between 0 and 1'), (0 <= p.keep <= p.num_elites, 'keep', 'lie between 0 and num_elites'),
-            (0 <= p.smooth < 1, 'smooth', 'lie between 0 and 1'), (rhos and all(_is_number(r) and 0 <= r < 1 for r in rhos), 'rho', 'lie between 0 and 1'),
-            (p.pick in ('mean', 'elite', 'best'), 'pick', "be 'mean', 'elite' or 'best'"), (p.reduce in ('sum', 'last'), 'reduce', "be 'sum' or 'last'"),
-            (p.distance in ('squared', 'plain'), 'distance', "be 'squared' or 'plain'")):
-        if not ok: raise ValueError(f'{name}={brief(getattr(p, name))} must {need}')
+    require_fields(self, num_samples=whole(1), iterations=whole(1), horizon=whole(1),
+                   action_dim=whole(1), restarts=whole(1, self.num_samples), sigma=positive,
+                   max_norm=optional(positive), select=one_of('mean', 'elite', 'best'),
+                   explore_fraction=share, explore_sigma=number(0),
+                   proposal_correlation=_correlation, noise_correlation=_correlation)
+    require_fields(self, num_elites=whole(1, self.num_samples//self.restarts))
+    require_fields(self, keep_elites=whole(0, self.num_elites))
 
 # %% ../../nbs/5_planning/16_cem.ipynb #fde81ffa
 class Update(NamedTuple):
     "What one iteration learned from its samples."
-    mean: torch.Tensor     # [E,T,A] mean of the next proposal
-    std: torch.Tensor      # [E,T,A] its standard deviation
-    elites: torch.Tensor   # [E,K] indices of the cheapest plans, cheapest first
-    weights: torch.Tensor  # [E,K] how much each of them counted; they sum to 1
+    mean: Tensor     # [E,T,A] mean of the next proposal
+    std: Tensor      # [E,T,A] its standard deviation
+    elites: Tensor   # [E,K] indices of the cheapest plans, cheapest first
+    weights: Tensor  # [E,K] how much each of them counted; they sum to 1
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8802ae53
 def _take(actions, index):
@@ -118,34 +86,35 @@ def _take(actions, index):
 # %% ../../nbs/5_planning/16_cem.ipynb #3b897e19
 @patch
 def weights(self: CEM,
-    cost: torch.Tensor,  # [E,K] costs of the elites, cheapest first
-) -> torch.Tensor:       # [E,K]
+    cost: Float[Tensor, "E K"],  # of the elites, cheapest first
+) -> Float[Tensor, "E K"]:
     "Every elite counts the same."
     return torch.full_like(cost, 1/cost.shape[1])
 
 # %% ../../nbs/5_planning/16_cem.ipynb #ff6212e8
 @patch
+@typed
 def update(self: CEM,
-    actions: torch.Tensor,  # [E,N,T,A] plans
-    cost: torch.Tensor,     # [E,N] their costs; NaN counts as infinite
+    actions: Float[Tensor, "E N T A"],  # plans
+    cost: Float[Tensor, "E N"],         # their costs; NaN counts as infinite
 ) -> Update:
     "Refit the proposal to the elites (@eq-refit)."
-    require_tensors('actions [E,N,T,A], cost [E,N]', actions, cost)
-    if cost.shape[1] < self.num_elites: raise ValueError(f'cost has shape {list(cost.shape)}, fewer plans than the num_elites={self.num_elites} that are wanted')
+    require_int('the number of plans in cost', cost.shape[1], low=self.num_elites)
     best, elites = cost.nan_to_num(nan=torch.inf).topk(self.num_elites, largest=False)   # [E,K]
-    w, a = self.weights(best), _take(actions, elites)                                    # [E,K], [E,K,T,A]
+    w, a = self.weights(best), _take(actions, elites)                              # [E,K,T,A]
     mean = (w[:, :, None, None]*a).sum(1)
     var = (w[:, :, None, None]*(a - mean[:, None]).square()).sum(1)
     if self.unbiased: var = var * self.num_elites/max(self.num_elites - 1, 1)
     return Update(mean, var.sqrt(), elites, w)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #9d344e24
+@typed_or_empty
 def smooth_noise(
-    noise: torch.Tensor,  # [...,T,A] white noise
-    rho: float,           # correlation of neighbours in time; 0 leaves white noise as it is
-) -> torch.Tensor:        # [...,T,A]
-    "White noise turned into a first-order autoregressive process of the same variance (@eq-ar1)."
-    require_tensors('noise [...,T,A]', noise, empty=True); require_number('rho', rho, 0, 1)
+    noise: Float[Tensor, "... T A"],  # white noise
+    rho: float,                       # correlation of neighbours in time; 0 leaves it white
+) -> Float[Tensor, "... T A"]:
+    "White noise turned into an autoregressive process of the same variance (@eq-ar1)."
+    require_number('rho', rho, 0, 1)
     t = torch.arange(noise.shape[-2], device=noise.device)
     lag = t[:, None] - t                                                    # [T,T]
     mix = torch.where(lag < 0, 0., float(rho)**lag.clamp_min(0).to(noise.dtype))
@@ -153,114 +122,143 @@ def smooth_noise(
 
 # %% ../../nbs/5_planning/16_cem.ipynb #f5424740
 @patch
-def _elsewhere(self: CEM,
-    noise: torch.Tensor,  # [E,n,T,A] white noise
-) -> list:                # of [E,·,T,A], one for each rho
-    "Fresh plans that know nothing of the mean."
-    rhos = (self.rho,) if isinstance(self.rho, (int, float)) else tuple(self.rho)
-    return [self.explore_sigma*smooth_noise(x, r) for x, r in zip(noise.tensor_split(len(rhos), 1), rhos)]
+def explore(self: CEM,
+    noise: Tensor,  # [E,n,T,A] white noise
+) -> Tensor:        # [E,n,T,A]
+    "Plans that know nothing of the mean: smooth noise around zero."
+    rhos = self.noise_correlation
+    if not isinstance(rhos, tuple): rhos = (rhos,)
+    parts = noise.tensor_split(len(rhos), 1)
+    return self.explore_sigma*torch.cat([smooth_noise(x, r) for x, r in zip(parts, rhos)], 1)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8a577228
 @patch
+@typed
 def propose(self: CEM,
-    mean: torch.Tensor, std: torch.Tensor,  # [E,T,A] each
-    noise: torch.Tensor,                    # [E,N,T,A] white noise
-    elites: torch.Tensor | None = None,     # [E,keep,T,A] to be tried again
-) -> torch.Tensor:                          # [E,N,T,A]
+    mean: Float[Tensor, "E T A"], std: Float[Tensor, "E T A"],
+    noise: Float[Tensor, "E N T A"],   # white noise
+    elites: Tensor | None = None,      # [E,k,T,A] to be tried again
+) -> Float[Tensor, "E N T A"]:
     "The plans that one iteration tries (@eq-sample)."
-    require_tensors('mean [E,T,A], std [E,T,A], noise [E,N,T,A]', mean, std, noise)
     n = noise.shape[1]
-    far, near = noise.split([round(self.fresh*n), n - round(self.fresh*n)], 1)
-    near = mean[:, None] + std[:, None]*(smooth_noise(near, self.smooth) if self.smooth else near)
-    again = [mean[:, None]]*bool(self.keep) + ([] if elites is None else [elites])
-    return limit_norm(torch.cat([*again, *self._elsewhere(far), near], 1)[:, :n], self.max_norm)
+    far = round(self.explore_fraction*n)
+    near = noise[:, far:]
+    if self.proposal_correlation: near = smooth_noise(near, self.proposal_correlation)
+    again = [mean[:, None]]*bool(self.keep_elites) + ([] if elites is None else [elites])
+    tried = [*again, self.explore(noise[:, :far]), mean[:, None] + std[:, None]*near]
+    return limit_norm(torch.cat(tried, 1)[:, :n], self.max_norm)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #b1d4c2db
 class Plan(NamedTuple):
     "The result of a search."
-    actions: torch.Tensor  # [E,T,A] what to do
-    mean: torch.Tensor     # [E,T,A] last proposal's mean
-    std: torch.Tensor      # [E,T,A] its standard deviation
+    actions: Tensor  # [E,T,A] what to do
+    mean: Tensor     # [E,T,A] last proposal's mean
+    std: Tensor      # [E,T,A] its standard deviation
     history: list          # one dict for each iteration, when asked for
-    elites: torch.Tensor   # [E,R·keep,T,A] the cheapest plans of the last iteration
+    elites: Tensor   # [E,R·k,T,A] the cheapest plans of the last iteration
 
 # %% ../../nbs/5_planning/16_cem.ipynb #ff99750a
-def _priced(cost, plans):
-    "The costs [E,N] of plans [E,N,T,A], if that is what `cost` gives."
-    c = cost(plans)
-    require_tensors('cost(actions) [E,N]', c, E=plans.shape[0], N=plans.shape[1])
-    return c
+@patch
+def _evaluate(self: CEM, cost: Callable, actions):
+    "Costs [E·R,N] of plans [E·R,N,T,A]; the R restarts of an episode share it."
+    plans = actions.unflatten(0, (-1, self.restarts)).flatten(1, 2)        # [E,R·N,T,A]
+    return _costs(plans, cost(plans)).reshape(actions.shape[:2])
+
+@typed
+def _costs(plans, cost: Float[Tensor, "{plans.shape[0]} {plans.shape[1]}"]):
+    "The costs, if there is one for each plan."
+    return cost
 
 # %% ../../nbs/5_planning/16_cem.ipynb #78234aad
 class Step(NamedTuple):
     "One iteration of a search; with R restarts, E counts every one of them."
-    actions: torch.Tensor  # [E,N,T,A] what was tried
-    cost: torch.Tensor     # [E,N] what it cost
+    actions: Tensor  # [E,N,T,A] what was tried
+    cost: Tensor     # [E,N] what it cost
     update: Update         # what was learned
-    elites: torch.Tensor   # [E,keep,T,A] to be tried again
+    elites: Tensor   # [E,k,T,A] to be tried again
 
 @patch
 def iterate(self: CEM, cost: Callable, noise, mean, std, elites=None) -> Step:
     "Try, compare, learn."
     actions = self.propose(mean, std, noise, elites)
-    c = _priced(cost, actions.unflatten(0, (-1, self.restarts)).flatten(1, 2)).reshape(actions.shape[:2])   # restarts share an episode
+    c = self._evaluate(cost, actions)
     update = self.update(actions, c)
-    return Step(actions, c, update, _take(actions, update.elites[:, :self.keep]))
+    return Step(actions, c, update, _take(actions, update.elites[:, :self.keep_elites]))
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8a57231f
 @patch
 @torch.no_grad()
+@typed
 def plan(self: CEM,
     cost: Callable,                    # [E,N,T,A] -> [E,N]
-    generator: torch.Generator,        # source of chance; the search runs on its device
+    generator: torch.Generator,        # random numbers; the search runs on its device
     episodes: int = 1,                 # E searches side by side
-    horizon: int | None = None,        # T; None: the planner's own
-    init: torch.Tensor | None = None,  # [E,T',A] mean to start from, cut or filled with zeros to T
-    first: torch.Tensor | None = None, # [E,k,T',A] plans to be tried in the first iteration, cut or filled as well
-    history: bool = False,             # keep each iteration's samples, cost, elites, weights, mean, std, best?
+    horizon: int | None = None,        # T; None: the search's own
+    init: Float[Tensor, "{episodes} S {self.action_dim}"] | None = None,  # mean to start from
+    init_sigma: float | None = None,   # standard deviation around it; None: sigma
+    first: Float[Tensor, "{episodes} k F {self.action_dim}"] | None = None,  # tried at first
+    iterations: int | None = None,     # None: the search's own
+    history: bool = False,             # keep each iteration's samples, cost, elites, weights, mean, std?
 ) -> Plan:
     "Search for cheap action sequences."
-    require_methods('cost', cost, '__call__'); require_type('generator', generator, torch.Generator, 'rng(seed)'); require_int('episodes', episodes)
-    if horizon is not None: require_int('horizon', horizon)
-    E, R, log, dev = episodes, self.restarts, [], generator.device
-    mean, std = self._start(E, horizon or self.horizon, init, dev)                 # [E·R,T,A] with R restarts
-    if first is not None: require_tensors('first [E,k,S,A]', first, like=mean, E=E, A=self.action_dim)
-    again = () if first is None else (_fit(first, mean.shape[1]).repeat_interleave(R, 0),)
+    _check_call(cost, generator, episodes, horizon, iterations)
+    E, R, log = episodes, self.restarts, []
+    mean, std = self._start(E, horizon or self.horizon, init, init_sigma, generator.device)
+    again = self._first(first, mean, E)
     iterate = partial(cost.iterate, self) if hasattr(cost, 'iterate') else partial(self.iterate, cost)
-    for _ in range(self.first_iterations if init is None and self.first_iterations else self.iterations):
-        noise = torch.randn(E*R, self.num_samples//R, *mean.shape[1:], generator=generator, device=dev)
+    for _ in range(iterations or self.iterations):
+        noise = _white(mean, self.num_samples//R, generator)
         step = iterate(noise, mean, std, *again)
         mean, std, again = step.update.mean, step.update.std, (step.elites,)
         if history: log.append(_record(step, E))
-    return Plan(*self._result(step, E, generator), log, step.elites.unflatten(0, (E, R)).flatten(1, 2))
+    elites = step.elites.unflatten(0, (E, R)).flatten(1, 2)
+    return Plan(*self._result(step, E, generator), log, elites)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #e4e49bd8
 def _fit(plans, T):
     "Plans [...,T',A], cut or filled with zeros to T actions."
-    require_tensors("plans [...,T,A]", plans, empty=True)
     return torch.nn.functional.pad(plans[..., :T, :], (0, 0, 0, max(0, T - plans.shape[-2])))
 
 @patch
-def _start(self: CEM, E, T, init, device):
-    "Mean and deviation of the first proposal, [E·R,T,A] each; the first of R searches begins at `init`."
+def _start(self: CEM, E, T, init, init_sigma, device):
+    "Mean and deviation of the first proposal, [E·R,T,A]; one of R searches begins at `init`."
     mean = torch.zeros(E, self.restarts, T, self.action_dim, device=device)
     std = torch.full_like(mean, self.sigma)
     if init is not None:
-        require_tensors('init [...]', init, empty=True, like=mean)
-        if init.ndim != 3 or init.shape[0] != E or init.shape[2] != self.action_dim:
-            raise ValueError(f'init has shape {list(init.shape)}, but must be [{E},T,{self.action_dim}]: one plan for each episode')
+        require_same_home('init', init, mean, False)
         mean[:, 0] = _fit(init, T)
-        if self.warm_sigma: std[:, 0] = self.warm_sigma
+        if init_sigma is not None: std[:, 0] = init_sigma
     return mean.flatten(0, 1), std.flatten(0, 1)
+
+# %% ../../nbs/5_planning/16_cem.ipynb #1e54f4bb
+@patch
+def _first(self: CEM, first, mean, E) -> tuple:
+    "Plans that the first iteration tries as well, for each of the restarts."
+    if first is None: return ()
+    require_same_home('first', first, mean, False)
+    return _fit(first, mean.shape[1]).repeat_interleave(self.restarts, 0),
+
+def _white(mean, n, generator):
+    "White noise [E,n,T,A] for a mean [E,T,A]."
+    shape = len(mean), n, *mean.shape[1:]
+    return torch.randn(shape, generator=generator, device=generator.device)
+
+def _check_call(cost, generator, episodes, horizon, iterations):
+    "Refuse what no search could begin with."
+    require_methods('cost', cost, '__call__')
+    require_type('generator', generator, torch.Generator, 'rng(seed)')
+    for name, n in dict(episodes=episodes, horizon=horizon, iterations=iterations).items():
+        if n is not None or name == 'episodes': require_int(name, n)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #6463719f
 @patch
 def _result(self: CEM, step, E, generator):
     "Actions, mean and deviation of the cheapest of the R searches, [E,T,A] each."
     actions, cost, up, _ = step
-    if self.pick == 'mean': out = up.mean
+    if self.select == 'mean': out = up.mean
     else:
-        k = torch.zeros_like(up.elites[:, :1]) if self.pick == 'best' else torch.multinomial(up.weights, 1, generator=generator)
+        cheapest = torch.zeros_like(up.elites[:, :1])
+        k = cheapest if self.select == 'best' else torch.multinomial(up.weights, 1, generator=generator)
         out = _take(actions, up.elites.gather(1, k))[:, 0]
     winner = cost.nan_to_num(nan=torch.inf).amin(1).view(E, -1).argmin(1)
     winner = winner + torch.arange(E, device=winner.device)*self.restarts
@@ -270,8 +268,8 @@ def _result(self: CEM, step, E, generator):
 @patch
 def shift(self: CEM, plan: Plan, steps: int):
     "What is left of `plan` after `steps` of its actions, as the next search's `init`."
-    require_type('plan', plan, Plan); require_int('steps', steps, 0)
-    return (plan.actions if self.pick == 'best' else plan.mean)[:, steps:]
+    require_int('steps', steps, 0)
+    return (plan.actions if self.select == 'best' else plan.mean)[:, steps:]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8b448896
 def _record(step, E):

@@ -7,69 +7,58 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 import torch
-from jepa_tutorial.tools.checks import (
-    require_methods, require_number, require_same_home, require_tensors
-)
+from jaxtyping import Float
+from torch import Tensor
+from ..tools.checks import require_choice, typed
 
 # %% auto #0
-__all__ = ['goal_distance', 'goal_cost', 'require_plans', 'RevisitPenalty']
+__all__ = ['goal_distance', 'goal_cost', 'RevisitPenalty']
 
 # %% ../../nbs/5_planning/15_cost.ipynb #1cd8a853
+@typed
 def goal_distance(
-    z: torch.Tensor,            # [...,D] embeddings
-    z_goal: torch.Tensor,       # [...,D] the goal's embedding, broadcast against z
-    distance: str = 'squared',  # 'squared': mean over D of the squared difference; 'plain': Euclidean length
-) -> torch.Tensor:              # [...]
+    z: Float[Tensor, "... D"],        # embeddings
+    z_goal: Float[Tensor, "*goal D"], # the goal's embedding, broadcast against z
+    distance: str = 'squared',        # 'squared': mean squared difference over D; 'euclidean'
+) -> Tensor:                          # [...]
     "How far embeddings are from the goal's (@eq-distance)."
-    require_tensors('z [...]', z); require_tensors('z_goal [...,D]', z_goal, like=z, D=z.shape[-1] if z.ndim else 1)
-    if not isinstance(distance, str) or distance not in ('squared', 'plain'): raise ValueError(f"distance={distance!r} must be 'squared' or 'plain'")
-    return (z - z_goal).square().mean(-1) if distance == 'squared' else torch.linalg.vector_norm(z - z_goal, dim=-1)
+    require_choice('distance', distance, 'squared', 'euclidean')
+    if distance == 'squared': return (z - z_goal).square().mean(-1)
+    return torch.linalg.vector_norm(z - z_goal, dim=-1)
 
 # %% ../../nbs/5_planning/15_cost.ipynb #61a8779f
+@typed
 def goal_cost(
-    jepa,                       # the world model: anything with predict(z [M,D], a [M,A]) -> [M,D]
-    z0: torch.Tensor,           # [E,D] where each episode is
-    z_goal: torch.Tensor,       # [E,D] where it should be
-    actions: torch.Tensor,      # [E,N,T,A] N plans for each episode
-    reduce: str = 'sum',        # 'sum' over all imagined steps, or the 'last' one only
-    distance: str = 'squared',  # see `goal_distance`
-    hills: Callable | None = None,  # what a step costs beside: z [E,N,D] -> [E,N]
-) -> torch.Tensor:              # [E,N]
-    "The cost of plans: imagine each (@eq-imagine), and add up how far from the goal it is (@eq-cost)."
-    require_methods('jepa', jepa, 'predict')
-    if hills is not None: require_methods('hills', hills, '__call__')
-    require_plans(z0, z_goal, actions, reduce)
+    jepa,                                # the world model: anything with predict(z [M,D], a [M,A])
+    z0: Float[Tensor, "E D"],            # where each episode is
+    z_goal: Float[Tensor, "E D"],        # where it should be
+    actions: Float[Tensor, "E N T A"],   # N plans for each episode
+    reduce: str = 'sum',                 # 'sum' over all predicted steps, or the 'last' one only
+    distance: str = 'squared',           # see `goal_distance`
+    penalty: Callable | None = None,     # extra cost of a step: z [E,N,D] -> [E,N]
+) -> Float[Tensor, "E N"]:
+    "The cost of plans: roll out each (@eq-imagine), and add up how far from the goal it is (@eq-cost)."
+    require_choice('reduce', reduce, 'sum', 'last')
     E, N, T, A = actions.shape
-    z, total = z0.repeat_interleave(N, 0), 0                     # [E·N,D]: every plan starts from its episode's embedding
+    z, total = z0.repeat_interleave(N, 0), 0             # [E·N,D]: plans start from their episode
     for t in range(T):
         z = jepa.predict(z, actions[:, :, t].reshape(E*N, A))
         if reduce == 'sum' or t == T-1:
             total = total + goal_distance(z.view(E, N, -1), z_goal[:, None], distance)
-            if hills is not None: total = total + hills(z.view(E, N, -1))
+            if penalty is not None: total = total + penalty(z.view(E, N, -1))
     return total
-
-# %% ../../nbs/5_planning/15_cost.ipynb #6b6ce6ba
-def require_plans(z0, z_goal, actions, reduce):
-    "Refuse shapes that don't fit together, in one clear line."
-    for name, x in dict(z0=z0, z_goal=z_goal, actions=actions).items(): require_tensors(f'{name} [...]', x, like=z0 if name == 'z_goal' else None)
-    require_same_home('actions', actions, z0, False)
-    if not isinstance(reduce, str) or reduce not in ('sum', 'last'): raise ValueError(f"reduce={reduce!r} must be 'sum' or 'last'")
-    if actions.ndim != 4 or not actions.shape[2]: raise ValueError(f'actions has shape {list(actions.shape)}, but must be [E,N,T,A] with T at least 1')
-    for name, z in (('z0', z0), ('z_goal', z_goal)):
-        if z.ndim != 2 or len(z) != len(actions):
-            raise ValueError(f'{name} has shape {list(z.shape)}, but must be [{len(actions)},D]: one embedding for each of the {len(actions)} episodes in actions')
-    if z0.shape != z_goal.shape: raise ValueError(f'z0 has shape {list(z0.shape)}, z_goal {list(z_goal.shape)}; both must be of one model')
 
 # %% ../../nbs/5_planning/15_cost.ipynb #90aca50e
 class RevisitPenalty(NamedTuple):
-    "Places that a plan pays for being near (@eq-hills; metadynamics, Laio & Parrinello, 2002)."
-    places: torch.Tensor  # [E,m,D] embeddings
-    height: torch.Tensor  # [E,m] in units of the cost of a step
-    width: float          # the Gaussian's standard deviation, as a Euclidean distance
+    "An extra cost near visited states (@eq-penalty; metadynamics, Laio & Parrinello, 2002)."
+    visited: Tensor  # [E,m,D] embeddings of visited states
+    weight: Tensor   # [E,m] in units of the cost of a step
+    width: float     # the Gaussian's standard deviation, as a Euclidean distance
 
     def __call__(self, z):   # [E,N,D] -> [E,N]
-        require_tensors('z [E,N,D], places [E,m,D], height [E,m]', z, self.places, self.height); require_number('width', self.width, above=0)
-        near = (-torch.cdist(z, self.places).square()/(2*self.width**2)).exp()   # [E,N,m]
-        return (near @ self.height[..., None])[..., 0]
+        near = (-torch.cdist(z, self.visited).square()/(2*self.width**2)).exp()   # [E,N,m]
+        return (near @ self.weight[..., None])[..., 0]
 
-    def of(self, episodes: slice): return RevisitPenalty(self.places[episodes], self.height[episodes], self.width)
+    def of(self, episodes: slice):
+        "The penalty of some of the episodes."
+        return RevisitPenalty(self.visited[episodes], self.weight[episodes], self.width)

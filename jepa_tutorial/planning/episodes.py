@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 import numpy as np, torch
+from jaxtyping import Bool, Float, Real
+from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    require_generator, require_int, require_methods, require_number, require_tensors, require_type
+    require_choice, require_finite, require_generator, require_int, require_methods,
+    require_number, require_type, typed
 )
 from jepa_tutorial.world.two_rooms import (
     GOAL_RADIUS, Layout, MAX_STEPS, move_unchecked, render, require_layout, require_on_floor, Rooms
 )
 from ..model.jepa import JEPA
-from .agent import Agent
-from .cem import CEM, limit_norm
+from .agent import Agent, Planner
+from .cem import limit_norm
 
 # %% auto #0
 __all__ = ['Tasks', 'sample_tasks', 'Episodes', 'run_policy', 'random_actions', 'straight_line', 'oracle', 'ImagePolicy',
@@ -26,12 +29,15 @@ __all__ = ['Tasks', 'sample_tasks', 'Episodes', 'run_policy', 'random_actions', 
 class Tasks(NamedTuple):
     "Episodes to be solved."
     layout: Layout       # wall_x [E], door_y [E]
-    start: torch.Tensor  # [E,2] pixels
-    goal: torch.Tensor   # [E,2] pixels, in the other room
+    start: Tensor  # [E,2] pixels
+    goal: Tensor   # [E,2] pixels, in the other room
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #11061ea0
-def _check_margin(margin, rooms, fixed):
-    "Refuse a distance to the walls that leaves no floor beside the wall nearest to the border."
+def _check_draw(n, rooms, fixed, seed, margin):
+    "Refuse what no tasks could be drawn from, such as a margin that leaves no floor beside a wall."
+    require_int('n', n)
+    require_type('rooms', rooms, Rooms, 'Rooms()')
+    require_int('seed', seed, 0, 2**128)
     nearest = min(rooms.wall_x, rooms.img_size - 1 - rooms.wall_x) if fixed else rooms.wall_padding
     require_number('margin', margin, 0, (nearest - rooms.half_wall - rooms.low)/2 - 1e-3)
 
@@ -44,7 +50,7 @@ def sample_tasks(
     margin: float = 2.6,   # distance to every wall in pixels
 ) -> Tasks:
     "Starts and goals in opposite rooms, in either direction."
-    require_int('n', n); require_type('rooms', rooms, Rooms, 'Rooms()'); require_int('seed', seed, 0, 2**128); _check_margin(margin, rooms, fixed)
+    _check_draw(n, rooms, fixed, seed, margin)
     u = (np.random.PCG64(seed).random_raw((n, 7)) >> 11)/2**53              # [n,7] from 0 to 1
     place = lambda pad, u: pad + np.floor(u*(rooms.img_size - 2*pad))
     wall = np.full(n, rooms.wall_x) if fixed else place(rooms.wall_padding, u[:, 0])
@@ -52,17 +58,18 @@ def sample_tasks(
     low, high, reach = rooms.low + margin, rooms.high - margin, rooms.half_wall + margin
     left = np.stack([low + u[:, 2]*(wall - reach - low), low + u[:, 3]*(high - low)], 1)
     right = np.stack([high - u[:, 4]*(high - reach - wall), low + u[:, 5]*(high - low)], 1)
-    swap = u[:, 6:] < .5
-    start, goal = (torch.from_numpy(np.where(swap, a, b)).float() for a, b in ((right, left), (left, right)))
-    return Tasks(Layout(torch.from_numpy(wall).long(), torch.from_numpy(door).long()), start, goal)
+    swap, tensor = u[:, 6:] < .5, torch.from_numpy
+    start, goal = np.where(swap, right, left), np.where(swap, left, right)
+    layout = Layout(tensor(wall).long(), tensor(door).long())
+    return Tasks(layout, tensor(start).float(), tensor(goal).float())
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #4cc08260
 class Episodes(NamedTuple):
     "What happened."
-    position: torch.Tensor        # [E,S+1,2] pixels, the start included
-    final_distance: torch.Tensor  # [E] pixels from the goal at the end
-    success: torch.Tensor         # [E] bool: closer than 4.5 pixels at the end
-    reached: torch.Tensor         # [E] bool: closer than that at any time
+    position: Tensor        # [E,S+1,2] pixels, the start included
+    final_distance: Tensor  # [E] pixels from the goal at the end
+    success: Tensor         # [E] bool: closer than 4.5 pixels at the end
+    reached: Tensor         # [E] bool: closer than that at any time
     seconds: float                # wall-clock time of all of them together
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #efa4a357
@@ -74,35 +81,46 @@ def _judge(path, tasks, seconds):
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #63b9d8b6
 def _check_run(policy, tasks, steps, contact, generator, rooms):
-    "Refuse tasks that nobody could begin, and rules that nobody could follow."
-    require_methods('policy', policy, '__call__'); require_type('tasks', tasks, Tasks, 'Tasks, such as sample_tasks(20)'); require_int('steps', steps); require_generator(generator)
-    if not isinstance(contact, str) or contact not in ('stop', 'bounce'): raise ValueError(f"contact={contact!r} must be 'stop' or 'bounce'")
-    require_tensors('tasks.start [E,2], tasks.goal [E,2]', *tasks[1:], finite=True); require_layout(tasks.layout, rooms, tasks.start.shape[:1])
-    if tasks.start.device.type == 'cpu': [require_on_floor(f'tasks.{k}', getattr(tasks, k), tasks.layout, rooms) for k in ('start', 'goal')]
+    "Refuse tasks that could not begin, and rules that could not be followed."
+    require_methods('policy', policy, '__call__')
+    require_type('tasks', tasks, Tasks, 'Tasks, such as sample_tasks(20)')
+    require_int('steps', steps)
+    require_generator(generator)
+    require_choice('contact', contact, 'stop', 'bounce')
+    _check_places(tasks.start, tasks.goal)
+    require_layout(tasks.layout, rooms, tasks.start.shape[:1])
+    for k in ('start', 'goal') if tasks.start.device.type == 'cpu' else ():
+        require_on_floor(f'tasks.{k}', getattr(tasks, k), tasks.layout, rooms)
+
+@typed
+def _check_places(start: Float[Tensor, "E 2"], goal: Float[Tensor, "E 2"]):
+    "Refuse what isn't a start and a goal for each task."
+    require_finite(start=start, goal=goal)
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #f460763d
-def _next_actions(plan, start) -> list:
+@typed
+def _next_actions(start: Tensor, plan: Float[Tensor, "{start.shape[0]} k 2"]) -> list:
     "The actions of a policy, one after another."
-    require_tensors("the policy's plan [E,k,2]", plan, like=start, E=len(start))
     return list(plan.unbind(1))
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #d0fec951
 def run_policy(
-    policy: Callable,                          # (position [E,2], tasks, steps left, generator, rooms) -> the next k actions [E,k,2]
+    policy: Callable,                          # see `random_actions`: gives the next k actions [E,k,2]
     tasks: Tasks,
     steps: int = MAX_STEPS,                    # S
     contact: str = 'stop',                     # what walls do, see move
-    generator: torch.Generator | None = None,  # chance for the policy and for 'bounce'; None: seed 0
+    generator: torch.Generator | None = None,  # for the policy and for 'bounce'; None: seed 0
     rooms: Rooms = Rooms(),
     progress: Callable | None = None,          # called with (steps done, steps) after each
-    on_step: Callable | None = None,           # called with (step, position [E,2], the policy's plan or None) after each
+    on_step: Callable | None = None,           # called with (step, position [E,2], plan or None)
 ) -> Episodes:
     "Let `policy` act in all tasks at once."
     _check_run(policy, tasks, steps, contact, generator, rooms)
     generator = generator or torch.Generator(tasks.start.device).manual_seed(0)
     path, queue, began = [tasks.start], [], time.perf_counter()
     for t in range(steps):
-        if not queue: queue = _next_actions(policy(path[-1], tasks, steps - t, generator, rooms), tasks.start)
+        if not queue:
+            queue = _next_actions(tasks.start, policy(path[-1], tasks, steps - t, generator, rooms))
         action = limit_norm(queue.pop(0), rooms.max_norm)
         path.append(move_unchecked(path[-1], action, tasks.layout, rooms, contact, generator))
         if progress: progress(t + 1, steps)
@@ -110,7 +128,11 @@ def run_policy(
     return _judge(torch.stack(path, 1), tasks, time.perf_counter() - began)
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #fd9e4acd
-def random_actions(position, tasks, left, generator, rooms):   # all as `run_policy` hands them over
+def random_actions(
+    position, tasks,   # [E,2] where the dots are; the Tasks
+    left,              # steps until the episode ends
+    generator, rooms,  # random numbers; lengths
+):
     "Gaussian steps, as wide as CEM's first proposal."
     return 1.5*torch.randn(len(position), 1, 2, generator=generator, device=position.device)
 
@@ -127,43 +149,51 @@ def oracle(
     wall, door = (v.to(position.dtype) for v in tasks.layout)
     side = (tasks.goal[:, 0] - wall).sign()                            # +1: the goal is in the right room
     x, y, mouth = (position[:, 0] - wall)*side, position[:, 1] - door, rooms.half_wall + gap
-    target_x = wall + side*torch.where(y.abs() < 1.5, mouth, -mouth)   # in line with the door: its far mouth, else its near one
-    target = torch.where((x > mouth - .1)[:, None], tasks.goal, torch.stack([target_x, door], 1))
+    in_line, through = y.abs() < 1.5, x > mouth - .1
+    target_x = wall + side*torch.where(in_line, mouth, -mouth)         # the far mouth, else the near one
+    target = torch.where(through[:, None], tasks.goal, torch.stack([target_x, door], 1))
     return limit_norm(target - position, rooms.max_norm)[:, None]
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #b3c98e7f
 class ImagePolicy:
-    "An agent as a policy: of the position it gets the picture and nothing else."
+    "An agent as a policy: of the position it gets the image and nothing else."
     def __init__(self, agent: Agent): self.agent = agent
+
     @property
     def plan(self): return self.agent.plan
+
     def __call__(self, position, tasks, left, generator, rooms):   # all as `run_policy` hands them over
         return self.agent.act(render(position, tasks.layout, rooms), left, generator)
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #b7fd6039
 def run_episodes(
-    jepa: JEPA, tasks: Tasks, planner: CEM,
+    jepa: JEPA, tasks: Tasks, planner: Planner,
     steps: int = MAX_STEPS, contact: str = 'stop',
     generator: torch.Generator | None = None, rooms: Rooms = Rooms(),
     progress: Callable | None = None, on_step: Callable | None = None,
 ) -> Episodes:
     "Plan and act in all tasks at once, on the model's device; arguments as in `run_policy`."
-    require_methods('jepa', jepa, 'encode', 'predict', 'parameters'); require_methods('planner', planner, 'plan'); _check_run(planner.plan, tasks, steps, contact, generator, rooms)
+    require_methods('jepa', jepa, 'encode', 'predict', 'parameters')
+    require_type('planner', planner, Planner, "a Planner, such as load_planner('plan_fast')")
+    _check_run(planner.search.plan, tasks, steps, contact, generator, rooms)
     dev, training = next(jepa.parameters()).device, jepa.training
-    tasks = Tasks(Layout(*(v.to(dev) for v in tasks.layout)), tasks.start.to(dev), tasks.goal.to(dev))
-    agent = ImagePolicy(Agent(jepa.eval(), planner, render(tasks.goal, tasks.layout, rooms)))
-    try: return run_policy(agent, tasks, steps, contact, generator, rooms, progress, on_step)
+    layout = Layout(*(v.to(dev) for v in tasks.layout))
+    tasks = Tasks(layout, tasks.start.to(dev), tasks.goal.to(dev))
+    goal_image = render(tasks.goal, layout, rooms)
+    agent = Agent(jepa.eval(), planner.search, planner.replan, goal_image, planner.options)
+    told = steps, contact, generator, rooms, progress, on_step
+    try: return run_policy(ImagePolicy(agent), tasks, *told)
     finally: jepa.train(training)
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #e6032139
+@typed
 def success_rate(
-    success: torch.Tensor,  # [E] bool
-) -> tuple:                 # rate, low, high
+    success: Real[Tensor, " E"] | Bool[Tensor, " E"],  # True or False for each episode
+) -> tuple:                                            # rate, low, high
     "Share of successes with its Wilson 95 % interval (@eq-wilson)."
-    require_tensors('success [E] real', success, finite=True, empty=True)
+    require_finite(success=success)
     n, z = len(success), 1.959964
-    if not n: raise ValueError('success is empty; run at least one episode')
-    p = float(success.float().mean())
-    if not 0 <= p <= 1: raise ValueError(f'success has the mean {p}; give a True or False for each episode')
+    p = require_number('the mean of success', float(success.float().mean()), 0, 1)
     centre, half = p + z*z/(2*n), z*(p*(1 - p)/n + z*z/(4*n*n))**.5
-    return tuple(min(max(v, 0.), 1.) for v in (p, (centre - half)/(1 + z*z/n), (centre + half)/(1 + z*z/n)))
+    low, high = (centre - half)/(1 + z*z/n), (centre + half)/(1 + z*z/n)
+    return tuple(min(max(v, 0.), 1.) for v in (p, low, high))

@@ -6,22 +6,25 @@
 from __future__ import annotations
 from functools import lru_cache, partial
 import torch, torch.nn as nn, torch.nn.functional as F
-from ..tools.checks import require_int, require_methods, require_tensors
-from ..tools.devices import amp_dtype, CudaGraph, can_graph
+from fastcore.basics import patch
+from jaxtyping import Float
+from torch import Tensor
+from ..tools.checks import require_choice, require_int, require_methods, typed
+from ..tools.devices import amp_dtype, can_graph, CudaGraph
 from ..model.predictor import GRUPredictor
 from .cem import CEM, Step
-from .cost import goal_cost, goal_distance, RevisitPenalty, require_plans
+from .cost import goal_cost, RevisitPenalty
 
 # %% auto #0
 __all__ = ['Cost', 'FastCost', 'make_cost', 'GraphedCost']
 
 # %% ../../nbs/appendix/fast.ipynb #d9d90578
-def _stack(cell) -> torch.Tensor:   # [R,3D] for rows [h, a, 1]; R is padded with zeros to a multiple of 16
+def _stack(cell) -> Tensor:   # [R,3D] for rows [h, a, 1]; zeros fill R up to a multiple of 16
     "Weights and biases of a GRU cell as one matrix."
     D, A = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
     w = torch.zeros(-(-(D + A + 1)//16)*16, 3*D, device=cell.weight_hh.device)
     w[:D], w[D+A] = cell.weight_hh.T, cell.bias_hh
-    w[D:D+A, :2*D] = cell.weight_ih.T[:, :2*D]                # reset and keep: state and action add up
+    w[D:D+A, :2*D] = cell.weight_ih.T[:, :2*D]   # reset and update: state and action add up
     w[D+A, :2*D] += cell.bias_ih[:2*D]
     return w
 
@@ -31,8 +34,9 @@ class _Weights:
     def __init__(self, jepa, dtype):
         cell, norm, w = jepa.predictor.cells[0], jepa.encoder.norm, _stack(jepa.predictor.cells[0])
         self.D, self.A = D, _ = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
-        w[:, 2*D:] *= 2                                                        # tanh(x) = 2 sigmoid(2x) - 1
-        self.cell, self.w, self.norm = cell, w.to(dtype), ((D,), norm.weight, norm.bias, norm.eps)
+        w[:, 2*D:] *= 2                                    # tanh(x) = 2 sigmoid(2x) - 1
+        self.cell, self.w = cell, w.to(dtype)
+        self.norm = (D,), norm.weight, norm.bias, norm.eps
         self.w_n, self.b_n = 2*cell.weight_ih.T[:, 2*D:].contiguous(), 2*cell.bias_ih[2*D:]
 
 # %% ../../nbs/appendix/fast.ipynb #240c379b
@@ -40,7 +44,7 @@ class _Scratch:
     "The tensors that all steps of M plans share."
     def __init__(self, p: _Weights, M: int, device):
         D, A, dtype = p.D, p.A, p.w.dtype
-        self.x = torch.zeros(M, len(p.w), dtype=dtype, device=device)          # [M,R]
+        self.x = torch.zeros(M, len(p.w), dtype=dtype, device=device)   # [M,R]
         self.x[:, D+A] = 1
         self.state, self.action = self.x[:, :D], self.x[:, D:D+A]
         self.g = torch.empty(M, 3*D, dtype=dtype, device=device)
@@ -50,49 +54,49 @@ class _Scratch:
 # %% ../../nbs/appendix/fast.ipynb #0ed13ab1
 def _step(
     p: _Weights, s: _Scratch,
-    h: torch.Tensor,       # [M,D] states
-    action: torch.Tensor,  # [M,A] encoded actions
-) -> torch.Tensor:         # [M,D]
+    h: Tensor,       # [M,D] states
+    action: Tensor,  # [M,A] encoded actions
+) -> Tensor:         # [M,D]
     "A step of the GRU and its LayerNorm (@eq-gru)."
-    s.state.copy_(h); s.action.copy_(action)
-    torch.mm(s.x, p.w, out=s.g)                                                # all that depends on the state
-    s.gates.sigmoid_()                                                         # r, u
-    torch.addmm(p.b_n, action, p.w_n, out=s.n)                                 # V_n a + c_n
-    s.n.addcmul_(s.r, s.g_n).sigmoid_().mul_(2).sub_(1)                        # n
-    torch.lerp(s.n, h, s.u.copy_(s.g_u), out=s.n)                              # n + u (h - n)
-    return F.layer_norm(s.n, *p.norm)                                          # h'
+    s.state.copy_(h)
+    s.action.copy_(action)
+    torch.mm(s.x, p.w, out=s.g)                           # all that depends on the state
+    s.gates.sigmoid_()                                    # r, u
+    torch.addmm(p.b_n, action, p.w_n, out=s.n)            # V_n a + c_n
+    s.n.addcmul_(s.r, s.g_n).sigmoid_().mul_(2).sub_(1)   # n
+    torch.lerp(s.n, h, s.u.copy_(s.g_u), out=s.n)         # n + u (h - n)
+    return F.layer_norm(s.n, *p.norm)                     # h'
 
 # %% ../../nbs/appendix/fast.ipynb #fdfd8937
-def _imagine(
+def _rollout_cost(
     p: _Weights,
-    z0: torch.Tensor,       # [M,D] starts
-    goal: torch.Tensor,     # [M,D]
-    actions: torch.Tensor,  # [T,M,A] encoded actions
-    counts: torch.Tensor,   # [T] how much the distance after each step counts: 1 or 0
+    z0: Tensor,       # [M,D] starts
+    goal: Tensor,     # [M,D]
+    actions: Tensor,  # [T,M,A] encoded actions
+    counts: Tensor,   # [T] how much the distance after each step counts: 1 or 0
     distance: str,
-    hills: RevisitPenalty | None = None,   # of the E episodes whose plans these are, M/E of each
-) -> torch.Tensor:          # [M]
+    penalty: RevisitPenalty | None = None,   # of the E episodes whose plans these are, M/E of each
+) -> Tensor:          # [M]
     "Costs of M plans."
     s, h, total = _Scratch(p, len(z0), z0.device), z0, z0.new_zeros(len(z0))
     for action, count in zip(actions, counts):
         h = _step(p, s, h, action)
         d = torch.linalg.vector_norm(torch.sub(h, goal, out=s.n), dim=-1)
         total.addcmul_(d.square_().div_(p.D) if distance == 'squared' else d, count)
-        if hills is not None: total.addcmul_(hills(h.unflatten(0, (len(hills.places), -1))).flatten(), count)
+        if penalty is not None: total.addcmul_(_extra(penalty, h), count)
     return total
 
 # %% ../../nbs/appendix/fast.ipynb #d869a685
-def _counts(reduce: str, steps: int, length: int, device) -> torch.Tensor:   # [length]
+def _counts(reduce: str, steps: int, length: int, device) -> Tensor:   # [length]
     "Which of `length` steps count in a plan of `steps`."
     t = torch.arange(length, device=device)
     return (t < steps if reduce == 'sum' else t == steps - 1).float()
 
 # %% ../../nbs/appendix/fast.ipynb #52110100
-def _blocks(jepa, actions: torch.Tensor, rows: int):
+def _blocks(jepa, actions: Tensor, rows: int):
     "Plans [E,N,T,A] in blocks of `rows`: whose plan each is [M], and its encoded actions [T,M,A]."
-    require_tensors('actions [E,N,T,A]', a := jepa.action_encoder(actions), A=jepa.predictor.action_dim)
     E, N = actions.shape[:2]
-    a = a.float().flatten(0, 1).transpose(0, 1)     # [T,E·N,A]
+    a = jepa.action_encoder(actions).float().flatten(0, 1).transpose(0, 1)     # [T,E·N,A]
     owner = torch.arange(E, device=actions.device).repeat_interleave(N)        # [E·N]
     return ((e, x.contiguous()) for e, x in zip(owner.split(rows), a.split(rows, 1)))
 
@@ -100,59 +104,79 @@ def _blocks(jepa, actions: torch.Tensor, rows: int):
 def _fits(jepa) -> bool:
     "Is this the kind of model that the fast path was written for?"
     p, norm = jepa.predictor, getattr(jepa.encoder, 'norm', None)
-    return isinstance(p, GRUPredictor) and len(p.cells) == 1 and isinstance(norm, nn.LayerNorm) and norm.elementwise_affine
+    one_gru = isinstance(p, GRUPredictor) and len(p.cells) == 1
+    return one_gru and isinstance(norm, nn.LayerNorm) and norm.elementwise_affine
 
 # %% ../../nbs/appendix/fast.ipynb #3b1ed898
 class Cost:
     "`goal_cost` as a function of the plans alone."
+    @typed
     def __init__(self,
-        jepa,                       # the world model
-        z0: torch.Tensor,           # [E,D] where each episode is
-        z_goal: torch.Tensor,       # [E,D] where it should be
-        reduce: str = 'sum',        # as in `goal_cost`
+        jepa,                          # the world model
+        z0: Float[Tensor, "E D"],      # where each episode is
+        z_goal: Float[Tensor, "E D"],  # where it should be
+        reduce: str = 'sum',           # as in `goal_cost`
         distance: str = 'squared',
     ):
-        require_methods('jepa', jepa, 'predict'); require_tensors('z0 [E,D], z_goal [E,D]', z0, z_goal); goal_distance(z0[:1], z_goal[:1], distance)
-        require_plans(z0, z_goal, z0[:, None, None], reduce)
+        require_methods('jepa', jepa, 'predict')
+        require_choice('reduce', reduce, 'sum', 'last')
+        require_choice('distance', distance, 'squared', 'euclidean')
         self.jepa, self.reduce, self.distance = jepa, reduce, distance
         self.start, self.goal = z0.float().clone(), z_goal.float()
-        self.hills: RevisitPenalty | None = None   # may be set at any time
+        self.penalty: RevisitPenalty | None = None   # may be set at any time
 
-    def __call__(self, actions: torch.Tensor) -> torch.Tensor:   # [E,N,T,A] -> [E,N]
-        return goal_cost(self.jepa, self.start, self.goal, actions, self.reduce, self.distance, self.hills)
+    def __call__(self, actions: Tensor) -> Tensor:   # [E,N,T,A] -> [E,N]
+        how = self.reduce, self.distance, self.penalty
+        return goal_cost(self.jepa, self.start, self.goal, actions, *how)
 
 # %% ../../nbs/appendix/fast.ipynb #921eb1a1
 class FastCost(Cost):
     "The same numbers, by the rearrangements of this page."
-    def __init__(self, *args, rows: int | None = None):   # plans imagined together; None: as many as fit a cache of 1 MB
+    def __init__(self, *args, rows: int | None = None):   # plans rolled out together; None: what fits 1 MB
         super().__init__(*args)
         if rows is not None: require_int('rows', rows)
         dev = self.start.device
         with torch.inference_mode(): self.p = _Weights(self.jepa, amp_dtype(dev) or torch.float32)
         self.rows = rows or ((1 << 18)//self.p.D if dev.type == 'cpu' else 1 << 16)
+        require_int('D of z0', self.start.shape[1], self.p.D, self.p.D)
 
     @torch.inference_mode()
-    def __call__(self, actions, counts=None):
-        require_plans(self.start, self.goal, actions, self.reduce)
-        require_tensors('z0 [E,D]', self.start, D=self.p.D)
-        if counts is None: counts = _counts(self.reduce, actions.shape[2], actions.shape[2], actions.device)
-        imagine = _imagine_fused if actions.device.type == 'cuda' and _after() else _imagine
-        N, hills = actions.shape[1], self.hills
-        rows = max(1, self.rows//N)*N if hills else self.rows          # whole episodes, since each has hills of its own
-        return torch.cat([imagine(self.p, self.start[e], self.goal[e], a, counts, self.distance, hills and hills.of(slice(e[0], e[-1] + 1)))
-                          for e, a in _blocks(self.jepa, actions, rows)]).view(actions.shape[:2])
+    @typed
+    def __call__(self,
+        actions: Float[Tensor, "{self.start.shape[0]} N T {self.p.A}"],
+        counts=None,   # [T] which steps count; None: as `reduce` says
+    ) -> Float[Tensor, "E N"]:
+        (E, N, T, _), dev = actions.shape, actions.device
+        if counts is None: counts = _counts(self.reduce, T, T, dev)
+        fused = dev.type == 'cuda' and _after()
+        rows = max(1, self.rows//N)*N if self.penalty else self.rows   # whole episodes: each has its own
+        parts = [self._part(fused, e, a, counts) for e, a in _blocks(self.jepa, actions, rows)]
+        return torch.cat(parts).view(E, N)
+
+# %% ../../nbs/appendix/fast.ipynb #a0da6376
+@patch
+def _part(self: FastCost, fused, owner, a, counts) -> Tensor:
+    "Costs of a block of plans; `owner` [M] says whose plan each is."
+    rollout_cost = _rollout_cost_fused if fused else _rollout_cost
+    penalty = self.penalty and self.penalty.of(slice(owner[0], owner[-1] + 1))
+    return rollout_cost(self.p, self.start[owner], self.goal[owner], a, counts, self.distance, penalty)
+
+def _extra(penalty: RevisitPenalty, h):
+    "What the states [M,D] of E episodes cost extra, [M]."
+    return penalty(h.unflatten(0, (len(penalty.visited), -1))).flatten()
 
 # %% ../../nbs/appendix/fast.ipynb #5631212d
+@typed
 def make_cost(
-    jepa,                       # the world model
-    z0: torch.Tensor,           # [E,D] where each episode is
-    z_goal: torch.Tensor,       # [E,D] where it should be
-    reduce: str = 'sum',        # as in `goal_cost`
+    jepa,                          # the world model
+    z0: Float[Tensor, "E D"],      # where each episode is
+    z_goal: Float[Tensor, "E D"],  # where it should be
+    reduce: str = 'sum',           # as in `goal_cost`
     distance: str = 'squared',
-    rows: int | None = None,    # see FastCost
-) -> Cost:                      # actions [E,N,T,A] -> costs [E,N]
+    rows: int | None = None,       # see FastCost
+) -> Cost:                         # actions [E,N,T,A] -> costs [E,N]
     "`goal_cost` as a function of the plans alone, by the fastest path of the device."
-    require_tensors('z0 [E,D]', z0); require_methods('jepa', jepa, 'predict')
+    require_methods('jepa', jepa, 'predict')
     if rows is not None: require_int('rows', rows)
     if not _fits(jepa): return Cost(jepa, z0, z_goal, reduce, distance)
     kind = GraphedCost if can_graph(z0.device) else FastCost
@@ -165,12 +189,17 @@ def _after():
     try: import triton, triton.language as tl
     except ImportError: return None
     @triton.jit
-    def after(g, h, x, a, goal, total, count, w_ih, b_ih, b_hh, scale, shift, eps, D: tl.constexpr, A: tl.constexpr, WIDTH: tl.constexpr, SQUARED: tl.constexpr):
-        row = tl.program_id(0)                                     # of g [M,3D], h, x, goal [M,D], a [M,A], total [M]
-        i = tl.arange(0, WIDTH); ok = i < D                        # a power of two, at least D
-        r = tl.load(g + row*3*D + i, ok, 0.).to(tl.float32) + tl.load(b_ih + i, ok, 0.) + tl.load(b_hh + i, ok, 0.)
-        u = tl.load(g + row*3*D + D + i, ok, 0.).to(tl.float32) + tl.load(b_ih + D + i, ok, 0.) + tl.load(b_hh + D + i, ok, 0.)
-        g_n = tl.load(g + row*3*D + 2*D + i, ok, 0.).to(tl.float32) + tl.load(b_hh + 2*D + i, ok, 0.)
+    def after(g, h, x, a, goal, total, count, w_ih, b_ih, b_hh, scale, shift, eps,
+              D: tl.constexpr, A: tl.constexpr, WIDTH: tl.constexpr, SQUARED: tl.constexpr):
+        row = tl.program_id(0)            # of g [M,3D], h, x, goal [M,D], a [M,A], total [M]
+        i = tl.arange(0, WIDTH)           # a power of two, at least D
+        ok = i < D
+        g += row*3*D
+        r = tl.load(g + i, ok, 0.).to(tl.float32) + tl.load(b_ih + i, ok, 0.)
+        r += tl.load(b_hh + i, ok, 0.)
+        u = tl.load(g + D + i, ok, 0.).to(tl.float32) + tl.load(b_ih + D + i, ok, 0.)
+        u += tl.load(b_hh + D + i, ok, 0.)
+        g_n = tl.load(g + 2*D + i, ok, 0.).to(tl.float32) + tl.load(b_hh + 2*D + i, ok, 0.)
         n = tl.load(b_ih + 2*D + i, ok, 0.)
         for j in tl.static_range(A):
             act = tl.load(a + row*A + j)
@@ -180,25 +209,31 @@ def _after():
         n = 2*tl.sigmoid(2*(n + tl.sigmoid(r)*g_n)) - 1
         z = n + tl.sigmoid(u)*(tl.load(h + row*D + i, ok, 0.) - n)
         z = tl.where(ok, z - tl.sum(tl.where(ok, z, 0.))/D, 0.)    # LayerNorm
-        z = z*tl.rsqrt(tl.sum(z*z)/D + eps)*tl.load(scale + i, ok, 0.) + tl.load(shift + i, ok, 0.)
+        z = z*tl.rsqrt(tl.sum(z*z)/D + eps)
+        z = z*tl.load(scale + i, ok, 0.) + tl.load(shift + i, ok, 0.)
         tl.store(h + row*D + i, z, ok)
         tl.store(x + row*D + i, z.to(x.dtype.element_ty), ok)
         away = z - tl.load(goal + row*D + i, ok, 0.)
         d = tl.sum(tl.where(ok, away*away, 0.))
-        tl.store(total + row, tl.load(total + row) + tl.load(count)*(d/D if SQUARED else tl.sqrt(d)))
+        d = d/D if SQUARED else tl.sqrt(d)
+        tl.store(total + row, tl.load(total + row) + tl.load(count)*d)
     return after
 
 # %% ../../nbs/appendix/fast.ipynb #f8a04a36
-def _imagine_fused(p: _Weights, z0, goal, actions, counts, distance: str, hills: RevisitPenalty | None = None) -> torch.Tensor:   # as `_imagine`
+def _rollout_cost_fused(
+    p: _Weights, z0, goal, actions, counts, distance: str,   # all as in `_rollout_cost`
+    penalty: RevisitPenalty | None = None,
+) -> Tensor:
     "Costs of M plans, with two kernels for each step."
     (M, D), cell, (_, scale, shift, eps) = z0.shape, p.cell, p.norm
     w, total = cell.weight_hh.T.to(p.w.dtype), z0.new_zeros(M)
     h, x, g = z0.clone(), z0.to(w.dtype), torch.empty(M, 3*D, dtype=w.dtype, device=z0.device)
+    weights = cell.weight_ih, cell.bias_ih, cell.bias_hh, scale, shift, eps
+    sizes = D, p.A, 1 << (D - 1).bit_length(), distance == 'squared'
     for a, count in zip(actions, counts):
         torch.mm(x, w, out=g)
-        _after()[(M,)](g, h, x, a, goal, total, count, cell.weight_ih, cell.bias_ih, cell.bias_hh, scale, shift, eps,
-                       D, p.A, 1 << (D - 1).bit_length(), distance == 'squared')
-        if hills is not None: total.addcmul_(hills(h.unflatten(0, (len(hills.places), -1))).flatten(), count)
+        _after()[(M,)](g, h, x, a, goal, total, count, *weights, *sizes)
+        if penalty is not None: total.addcmul_(_extra(penalty, h), count)
     return total
 
 # %% ../../nbs/appendix/fast.ipynb #2b984faf
@@ -206,18 +241,22 @@ class GraphedCost(FastCost):
     "A fast cost that replays whole iterations of a search."
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
-        self.tapes = {}
+        self.graphs = {}
 
-    def iterate(self, planner: CEM, noise, mean, std, *elites) -> Step:
-        if self.hills is not None: return planner.iterate(self, noise, mean, std, *elites)   # they grow in number, and a recording has one shape
+    def iterate(self, search: CEM, noise, mean, std, *elites) -> Step:
+        if self.penalty is not None:         # it grows from look to look, and a graph has one shape
+            return search.iterate(self, noise, mean, std, *elites)
         T, rounded = noise.shape[2], -(-noise.shape[2]//15)*15
-        key = repr(planner), rounded, sum(x.shape[1] for x in elites)
-        if key not in self.tapes: self.tapes[key] = CudaGraph(lambda counts, *x: planner.iterate(partial(self, counts=counts), *x))
-        pad = lambda x: F.pad(x, (0, 0, 0, rounded - T))
-        return _cut(self.tapes[key](_counts(self.reduce, T, rounded, noise.device), *map(pad, (noise, mean, std, *elites))), T)
+        key = repr(search), rounded, sum(x.shape[1] for x in elites)
+        once = lambda counts, *x: search.iterate(partial(self, counts=counts), *x)
+        if key not in self.graphs: self.graphs[key] = CudaGraph(once)
+        counts = _counts(self.reduce, T, rounded, noise.device)
+        padded = [F.pad(x, (0, 0, 0, rounded - T)) for x in (noise, mean, std, *elites)]
+        return _cut(self.graphs[key](counts, *padded), T)
 
 # %% ../../nbs/appendix/fast.ipynb #69bbd41d
 def _cut(step: Step, T: int) -> Step:
     "Without the padding."
     up = step.update
-    return Step(step.actions[:, :, :T], step.cost, up._replace(mean=up.mean[:, :T], std=up.std[:, :T]), step.elites[:, :, :T])
+    up = up._replace(mean=up.mean[:, :T], std=up.std[:, :T])
+    return Step(step.actions[:, :, :T], step.cost, up, step.elites[:, :, :T])

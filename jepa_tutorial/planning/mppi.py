@@ -4,70 +4,27 @@
 
 # %% ../../nbs/5_planning/17_mppi.ipynb #9553c7df
 from __future__ import annotations
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 import torch
-from ..tools.checks import brief
-from ..tools.files import about_file
-from ..tools.config import find_config, load_config
-from .cem import CEM, require_finite_field
+from ..tools.checks import positive, require_fields
+from .cem import CEM
 
 # %% auto #0
-__all__ = ['PLANNERS', 'MPPI', 'build_planner', 'load_planner', 'published_planner', 'fast_planner']
+__all__ = ['MPPI']
 
 # %% ../../nbs/5_planning/17_mppi.ipynb #63cbaf24
 @dataclass
 class MPPI(CEM):
-    "Model predictive path integral: CEM whose elites count by their cost (@eq-weights), and one of which is carried out."
+    "Model predictive path integral: CEM whose elites count by their cost (@eq-weights)."
     sigma: float = 2.          # standard deviation of the first proposal
     temperature: float = 200.  # τ: how large a difference in cost matters
-    pick: str = 'elite'        # an elite is drawn with the probability of its weight
+    select: str = 'elite'      # returned: an elite, drawn with the probability of its weight
     unbiased: bool = False     # the weighted variance as it stands in @eq-weighted
 
     def __post_init__(self):
-        super().__post_init__(); require_finite_field(self, 'temperature')
-        if not self.temperature > 0: raise ValueError(f'temperature={self.temperature} must be positive')
+        super().__post_init__()
+        require_fields(self, temperature=positive)
 
-    def weights(self, cost):   # [E,K], cheapest first
+    def weights(self, cost):   # [E,K], cheapest first -> [E,K]
         "Softmax of how much dearer than the cheapest each elite is."
         return torch.softmax((cost[:, :1] - cost)/self.temperature, 1)
-
-# %% ../../nbs/5_planning/17_mppi.ipynb #fa747d64
-PLANNERS = dict(cem=CEM, mppi=MPPI)
-
-def build_planner(
-    cfg,       # settings: `planner`, which is 'cem' or 'mppi', and fields of its class
-) -> CEM:
-    "A planner as a configuration describes it; what it leaves out keeps its default."
-    if not hasattr(cfg, 'items'): raise ValueError(f"cfg is {brief(cfg)}; give settings such as load_config('plan_fast')")
-    own: dict = {k: _plain(v) for k, v in dict(cfg).items()}
-    kind = PLANNERS.get(name := str(own.pop('planner', 'mppi')))
-    if kind is None: raise ValueError(f"planner='{name}' must be one of {', '.join(PLANNERS)}")
-    known = {f.name for f in fields(kind)}
-    for k in own:
-        if k not in known: raise ValueError(f"unknown setting '{k}' for planner '{name}'; known: {', '.join(sorted(known))}")
-    for f in fields(kind):
-        if type(f.default) is int and type(own.get(f.name, 0)) is not int: raise ValueError(f"{f.name}={own[f.name]!r} must be a whole number")
-    try: return kind(**own)
-    except TypeError as e: raise ValueError(f"planner '{name}' can't be made of these settings, of which one has no value, or one of another kind ({e})") from None
-
-# %% ../../nbs/5_planning/17_mppi.ipynb #3a8ace74
-def _plain(v):
-    "A YAML list as a tuple, and a list of one as its element."
-    return v if not hasattr(v, 'append') else v[0] if len(v) == 1 else tuple(v)
-
-# %% ../../nbs/5_planning/17_mppi.ipynb #5b80f6ca
-def load_planner(
-    name_or_path: str,  # a shipped name such as 'plan_fast', or a YAML file of your own that names one as its base
-    *overrides: str,    # 'iterations=4'
-) -> CEM:
-    "The planner that a YAML file describes."
-    with about_file(find_config(name_or_path)): return build_planner(load_config(name_or_path, *overrides))
-
-# %% ../../nbs/5_planning/17_mppi.ipynb #397f8fe1
-def published_planner() -> MPPI:
-    "MPPI as published with EB-JEPA's action-conditioned example: no limit on actions, every plan from scratch."
-    return MPPI(max_norm=None)
-
-def fast_planner() -> CEM:
-    "The planner this book prefers: it starts from its last plan, and a share of its samples looks elsewhere."
-    return load_planner('plan_fast')

@@ -19,7 +19,9 @@ from .plotting import ink
 __all__ = ['PARTS', 'Architecture', 'architecture']
 
 # %% ../../nbs/appendix/architecture.ipynb #3eb7e7e1
-def _mix(name, share): return tuple((1 - share*(1 - np.array(to_rgb(ink(name, 3))))).tolist())   # lines at 3 : 1, then paler
+def _mix(name, share):
+    "A colour at 3 : 1, as for lines, and then paler."
+    return tuple((1 - share*(1 - np.array(to_rgb(ink(name, 3))))).tolist())
 
 class _Pen:
     "Draws one part on a sheet of 720 × 560 units, in full colour or pale."
@@ -30,37 +32,44 @@ class _Pen:
 @patch
 def text(self:_Pen, x, y, text, size=8.5, ha='center'):
     "Words and formulas; the letters of formulas look as they do in the book's equations."
-    self.ax.text(x, y, text, size=size, ha=ha, va='center', color=_mix('wall', 1 if self.lit else .75), zorder=8, clip_on=False,
+    self.ax.text(x, y, text, size=size, ha=ha, va='center',
+                 color=_mix('wall', 1 if self.lit else .75), zorder=8, clip_on=False,
                  linespacing=1.25, family='DejaVu Sans', math_fontfamily='cm')
 
 # %% ../../nbs/appendix/architecture.ipynb #603842d9
 @patch
 def shape(self:_Pen, form, fill, edge=None, lw=1.2, z=3):
-    form.set(fc=fill, ec=edge or fill, lw=lw if edge else 0, zorder=z + self.lit, clip_on=False); self.ax.add_patch(form)
+    form.set(fc=fill, ec=edge or fill, lw=lw if edge else 0, zorder=z + self.lit, clip_on=False)
+    self.ax.add_patch(form)
 
 # %% ../../nbs/appendix/architecture.ipynb #ab125595
 @patch
 def box(self:_Pen, x, y, w, h, color, text='', size=8.5, round=6):
     form = FancyBboxPatch((x - w/2, y - h/2), w, h, boxstyle=f'round,pad=0,rounding_size={round}')
-    self.shape(form, self.ink(color, .14), self.ink(color)); self.text(x, y, text, size)
+    self.shape(form, self.ink(color, .14), self.ink(color))
+    self.text(x, y, text, size)
 
 # %% ../../nbs/appendix/architecture.ipynb #62f17085
 @patch
 def line(self:_Pen, *points, color='wall', heads=1, ls='-'):
     "Straight pieces through `points`."
-    self.ax.plot(*zip(*points), color=self.ink(color), lw=1.2, ls=ls, zorder=1 + self.lit, clip_on=False, solid_capstyle='butt')
+    self.ax.plot(*zip(*points), color=self.ink(color), lw=1.2, ls=ls, zorder=1 + self.lit,
+                 clip_on=False, solid_capstyle='butt')
     for (x, y), (u, v) in [(points[-1], points[-2]), (points[0], points[1])][:heads]:
         dx, dy = np.sign(x - u), np.sign(y - v)
-        self.shape(Polygon([(x, y), (x - 6*dx - 3*dy, y - 6*dy - 3*dx), (x - 6*dx + 3*dy, y - 6*dy + 3*dx)]), self.ink(color), z=1)
+        self.shape(Polygon([(x, y), (x - 6*dx - 3*dy, y - 6*dy - 3*dx),
+                            (x - 6*dx + 3*dy, y - 6*dy + 3*dx)]), self.ink(color), z=1)
 
 # %% ../../nbs/appendix/architecture.ipynb #50b06777
 @patch
 def frame(self:_Pen, x, y, dot, label, note='', color='dot', s=60):
     at = lambda a, b: (x + (a - .5)*s, y + (b - .5)*s)
     self.shape(Rectangle(at(0, 0), s, s), (1, 1, 1), self.ink('wall'), 1.4)
-    for a, b in ((0, .2), (.44, 1)): self.shape(Rectangle(at(.47, a), .06*s, (b - a)*s), self.ink('wall'))
+    for a, b in ((0, .2), (.44, 1)):
+        self.shape(Rectangle(at(.47, a), .06*s, (b - a)*s), self.ink('wall'))
     self.shape(Circle(at(*dot), 4), self.ink(color))
-    self.text(x - 14*bool(note), y + s/2 + 11, label, 11); self.text(x - 4, y + s/2 + 11, note, 8, ha='left')
+    self.text(x - 14*bool(note), y + s/2 + 11, label, 11)
+    self.text(x - 4, y + s/2 + 11, note, 8, ha='left')
 
 # %% ../../nbs/appendix/architecture.ipynb #c2a644b7
 @patch
@@ -79,26 +88,38 @@ def _part(draw):
 # %% ../../nbs/appendix/architecture.ipynb #a784e971
 @_part
 def _world(pen):
-    pen.frame(44, 80, (.22, .74), '$x_t$'); pen.frame(44, 222, (.33, .62), '$x_{t+1}$')
-    pen.shape(Circle((456, 151), 16), (1, 1, 1), pen.ink('wall')); pen.text(456, 151, '$a_t$', 12)
+    pen.frame(44, 80, (.22, .74), '$x_t$')
+    pen.frame(44, 222, (.33, .62), '$x_{t+1}$')
+    pen.shape(Circle((456, 151), 16), (1, 1, 1), pen.ink('wall'))
+    pen.text(456, 151, '$a_t$', 12)
 
 @_part
 def _encoder(pen):
     for y, z, seed in ((80, '$z_t$', 1), (222, '$z_{t+1}$', 3)):
-        pen.line((76, y), (96, y)); pen.line((152, y), (226, y)); pen.vector(232, y, 'dot', z, seed)
-    pen.box(124, 282, 56, 528, 'dot'); pen.text(124, 146, 'encoder\n$E$'); pen.text(124, 170, 'Impala', 7.5)
+        pen.line((76, y), (96, y))
+        pen.line((152, y), (226, y))
+        pen.vector(232, y, 'dot', z, seed)
+    pen.box(124, 282, 56, 528, 'dot')
+    pen.text(124, 146, 'encoder\n$E$')
+    pen.text(124, 170, 'Impala', 7.5)
 
 # %% ../../nbs/appendix/architecture.ipynb #4af9a384
 @_part
 def _predictor(pen):
-    pen.line((238, 80), (392, 80)); pen.line((520, 80), (622, 80)); pen.line((456, 135), (456, 106))
-    pen.box(456, 80, 128, 52, 'imagined'); pen.text(456, 72, 'predictor $P$', 9); pen.text(456, 90, 'GRU + LayerNorm', 7.5)
+    pen.line((238, 80), (392, 80))
+    pen.line((520, 80), (622, 80))
+    pen.line((456, 135), (456, 106))
+    pen.box(456, 80, 128, 52, 'imagined')
+    pen.text(456, 72, 'predictor $P$', 9)
+    pen.text(456, 90, 'GRU + LayerNorm', 7.5)
     pen.vector(628, 80, 'imagined', r'$\hat z_{t+1}$', 4)
 
 @_part
 def _prediction(pen):
-    pen.line((238, 222), (558, 222), color='imagined'); pen.line((628, 108), (628, 200), color='imagined')
-    pen.box(628, 222, 140, 44, 'imagined', 'prediction loss\n' + r'$\|\hat z_{t+1}-z_{t+1}\|^2$', round=21)
+    pen.line((238, 222), (558, 222), color='imagined')
+    pen.line((628, 108), (628, 200), color='imagined')
+    pen.box(628, 222, 140, 44, 'imagined', 'prediction loss\n' + r'$\|\hat z_{t+1}-z_{t+1}\|^2$',
+            round=21)
 
 # %% ../../nbs/appendix/architecture.ipynb #d89cd090
 def _field(pen):
@@ -106,10 +127,14 @@ def _field(pen):
     pen.shape(form, pen.ink('door', .05), pen.ink('door', .4), .8, -1)
 
 @_part
-def _variance(pen): _field(pen); pen.box(201, 26, 72, 20, 'door', r'$\alpha$  variance', 8, 10)
+def _variance(pen):
+    _field(pen)
+    pen.box(201, 26, 72, 20, 'door', r'$\alpha$  variance', 8, 10)
 
 @_part
-def _covariance(pen): _field(pen); pen.box(284, 26, 82, 20, 'door', r'$\beta$  covariance', 8, 10)
+def _covariance(pen):
+    _field(pen)
+    pen.box(284, 26, 82, 20, 'door', r'$\beta$  covariance', 8, 10)
 
 @_part
 def _time_similarity(pen):
@@ -125,37 +150,52 @@ def _inverse_dynamics(pen):
 
 @_part
 def _probe(pen):
-    pen.line((232, 250), (232, 280), color='mean', ls=(0, (3, 2))); pen.line((262, 292), (284, 292), color='mean')
-    pen.box(232, 292, 60, 24, 'mean', 'probe'); pen.text(308, 292, '$(x, y)$', 10); pen.text(196, 272, 'no gradient', 7)
+    pen.line((232, 250), (232, 280), color='mean', ls=(0, (3, 2)))
+    pen.line((262, 292), (284, 292), color='mean')
+    pen.box(232, 292, 60, 24, 'mean', 'probe')
+    pen.text(308, 292, '$(x, y)$', 10)
+    pen.text(196, 272, 'no gradient', 7)
 
 # %% ../../nbs/appendix/architecture.ipynb #a2c5bfc5
 @_part
 def _unroll(pen):
-    pen.frame(44, 392, (.3, .62), '$x_0$', 'now'); pen.vector(232, 392, 'dot', '$z_0$', 5)
-    pen.line((76, 392), (96, 392)); pen.line((152, 392), (226, 392))
+    pen.frame(44, 392, (.3, .62), '$x_0$', 'now')
+    pen.vector(232, 392, 'dot', '$z_0$', 5)
+    pen.line((76, 392), (96, 392))
+    pen.line((152, 392), (226, 392))
     for i, x, k in ((0, 310, '1'), (1, 420, '2'), (2, 550, 'T')):
         pen.line((x - (54 if i else 72), 392), (x - 17, 392), ls=(0, (1, 1.5)) if k == 'T' else '-')
         pen.box(x, 392, 34, 30, 'imagined', '$P$', 10)
-        pen.line((x + 17, 392), (x + 44, 392)); pen.vector(x + 50, 392, 'imagined', rf'$\hat z_{k}$', 6 + i)
+        pen.line((x + 17, 392), (x + 44, 392))
+        pen.vector(x + 50, 392, 'imagined', rf'$\hat z_{k}$', 6 + i)
 
 # %% ../../nbs/appendix/architecture.ipynb #bc2dd385
 @_part
 def _cost(pen):
-    pen.frame(44, 500, (.75, .36), '$x_g$', 'goal', 'goal'); pen.vector(232, 500, 'goal', '$z_g$', 11)
-    pen.line((76, 500), (96, 500)); pen.line((152, 500), (226, 500)); pen.line((238, 500), (330, 500))
+    pen.frame(44, 500, (.75, .36), '$x_g$', 'goal', 'goal')
+    pen.vector(232, 500, 'goal', '$z_g$', 11)
+    pen.line((76, 500), (96, 500))
+    pen.line((152, 500), (226, 500))
+    pen.line((238, 500), (330, 500))
     for x in (360, 470, 600): pen.line((x, 420), (x, 482), color='goal')
     pen.box(480, 500, 300, 36, 'goal', r'cost   $\sum_t\ \|\hat z_t - z_g\|^2$', 9, 17)
 
 @_part
 def _planner(pen):
-    pen.line((630, 500), (680, 500), (680, 432), color='elite'); pen.line((680, 352), (680, 334), (310, 334), color='elite', heads=0)
-    for x, k in ((310, '0'), (420, '1'), (550, '{T-1}')): pen.line((x, 334), (x, 377), color='elite'); pen.text(x + 6, 353, f'$a_{k}$', 10, 'left')
+    pen.line((630, 500), (680, 500), (680, 432), color='elite')
+    pen.line((680, 352), (680, 334), (310, 334), color='elite', heads=0)
+    for x, k in ((310, '0'), (420, '1'), (550, '{T-1}')):
+        pen.line((x, 334), (x, 377), color='elite')
+        pen.text(x + 6, 353, f'$a_{k}$', 10, 'left')
     pen.box(680, 392, 64, 80, 'elite', 'planner\nCEM or\nMPPI')
 
 # %% ../../nbs/appendix/architecture.ipynb #07cd199d
-_SLIM = [(r'<metadata>.*?</metadata>|<!.*?>', ''), (r'<(\w+) id="(?:figure|axes|patch|line2d|text)_\d+"', r'<\1'),
-         (r'(?<!scale\(0)(\.\d)\d+(?![\d)])', r'\1'), (r'\s+', ' '), (r'(?<=[\d"A-Zz>]) (?=[A-Zz<])|(?<=[A-Z]) (?=[-\d])|(?<=[:;]) ', ''),
-         (r'(?<=\d) 0\)', ')'), (r'<g>(<path [^>]*/>)</g>', r'\1'), ('<use xlink:href="#DejaVuSans-3"[^>]*>', ''), ('DejaVuSans-', 'd')]
+_SLIM = [(r'<metadata>.*?</metadata>|<!.*?>', ''),
+         (r'<(\w+) id="(?:figure|axes|patch|line2d|text)_\d+"', r'<\1'),
+         (r'(?<!scale\(0)(\.\d)\d+(?![\d)])', r'\1'), (r'\s+', ' '),
+         (r'(?<=[\d"A-Zz>]) (?=[A-Zz<])|(?<=[A-Z]) (?=[-\d])|(?<=[:;]) ', ''),
+         (r'(?<=\d) 0\)', ')'), (r'<g>(<path [^>]*/>)</g>', r'\1'),
+         ('<use xlink:href="#DejaVuSans-3"[^>]*>', ''), ('DejaVuSans-', 'd')]
 
 def _slim(svg):
     "The same picture in fewer bytes."
@@ -170,13 +210,16 @@ class Architecture:
     def _repr_mimebundle_(self, **_): return {'image/svg+xml': self.svg(), 'image/png': self.png()}
 
 def _file(fig, **kw) -> bytes:
-    "A figure as a file's content; it keeps its margins, and the same drawing always gives the same bytes."
-    with plt.rc_context({'svg.fonttype': 'path', 'svg.hashsalt': 'jepa_tutorial', 'figure.constrained_layout.use': False}):
-        buf = io.BytesIO(); fig.savefig(buf, **kw)
+    "A figure as a file's content: with its margins, and the same bytes for the same drawing."
+    with plt.rc_context({'svg.fonttype': 'path', 'svg.hashsalt': 'jepa_tutorial',
+                         'figure.constrained_layout.use': False}):
+        buf = io.BytesIO()
+        fig.savefig(buf, **kw)
     return buf.getvalue()
 
 @patch
-def svg(self:Architecture) -> str: return _slim(_file(self.fig, format='svg', metadata={'Date': None}).decode())
+def svg(self:Architecture) -> str:
+    return _slim(_file(self.fig, format='svg', metadata={'Date': None}).decode())
 
 # %% ../../nbs/appendix/architecture.ipynb #4f6defd4
 @patch
@@ -190,25 +233,31 @@ def png(self:Architecture) -> bytes:
 def save(self:Architecture, path) -> Path:
     "Write an .svg or a .png."
     path, kinds = Path(path), {'.svg': lambda: self.svg().encode(), '.png': self.png}
-    if path.suffix not in kinds: raise ValueError(f"can't save '{path.name}': the name must end in .svg or .png")
+    if path.suffix not in kinds:
+        raise ValueError(f"can't save '{path.name}': the name must end in .svg or .png")
     path.write_bytes(kinds[path.suffix]())
     return path
 
 # %% ../../nbs/appendix/architecture.ipynb #43fcf93d
 def _sheet():
     fig = Figure(figsize=(7.2, 5.6), facecolor='white', layout='none')
-    ax = fig.add_axes((0, 0, 1, 1)); ax.set(xlim=(0, 720), ylim=(560, 0)); ax.axis('off')
-    for y, word in ((22, 'training'), (312, 'planning')): _Pen(ax, False).text(706, y, word, 10, 'right')
+    ax = fig.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, 720), ylim=(560, 0))
+    ax.axis('off')
+    for y, word in ((22, 'training'), (312, 'planning')):
+        _Pen(ax, False).text(706, y, word, 10, 'right')
     return fig, ax
 
 # %% ../../nbs/appendix/architecture.ipynb #8c41a589
 def architecture(
-    lit=(),  # names of `PARTS` in full colour, or one name; the rest is pale. None named: all of them
+    lit=(),  # names of `PARTS` in full colour, or one name; the rest is pale. (): all of them
 ) -> Architecture:
     "The whole agent in one drawing."
     lit = [lit] if isinstance(lit, str) else list(lit) or list(PARTS)
     for name in lit:
-        if name not in PARTS: raise ValueError(f"lit names {brief(name)}, which is no part; did you mean '{difflib.get_close_matches(str(name), PARTS, 1, 0)[0]}'?")
+        if name not in PARTS:
+            raise ValueError(f"lit names {brief(name)}, which is no part; did you mean "
+                             f"'{difflib.get_close_matches(str(name), PARTS, 1, 0)[0]}'?")
     fig, ax = _sheet()
     for name, draw in PARTS.items(): draw(_Pen(ax, name in lit))
     return Architecture(fig, lit)

@@ -4,9 +4,8 @@
 
 # %% ../../nbs/appendix/bench.ipynb #c8669d78
 from __future__ import annotations
-import datetime, math, os, platform, resource, subprocess, sys, time
+import datetime, math, os, platform, subprocess, sys, time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 import torch
@@ -18,29 +17,34 @@ from ..model.encoder import ImpalaEncoder
 from ..model.jepa import JEPA
 from ..model.predictor import GRUPredictor
 from ..training.learner import Learner, train_step
-from ..planning.cem import CEM
+from ..planning.agent import fast_planner, Planner, published_planner
 from ..planning.cost import goal_cost
 from ..planning.episodes import run_episodes, sample_tasks
 from ..planning.fast import make_cost
-from ..planning.mppi import fast_planner, MPPI, published_planner
+from ..planning.mppi import MPPI
 from .reproduce import commit
 
 # %% auto #0
 __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'plain_cost', 'Case', 'seconds', 'median', 'compare',
            'data_case', 'training_case', 'model_of', 'task_pictures', 'plan_case', 'episodes_case', 'ceiling',
            'operations', 'training_operations', 'profile', 'dependent_steps', 'episode_costs', 'import_seconds',
-           'machine', 'report', 'report_table']
+           'machine', 'peak_memory', 'report', 'report_table']
 
 # %% ../../nbs/appendix/bench.ipynb #0288d8e6
 def plain_clip(cfg: TrajectoryConfig, generator: torch.Generator, rooms: Rooms = Rooms()) -> tuple:
     "One clip (obs [T,2,H,W], action [T,2], position [T,2]), one step and one frame after another."
-    layout, turn = sample_layouts(1, rooms, cfg.fixed_wall, generator), torch.distributions.VonMises(torch.zeros(()), torch.tensor(cfg.kappa))
+    layout, turn = (sample_layouts(1, rooms, cfg.fixed_wall, generator),
+                    torch.distributions.VonMises(torch.zeros(()), torch.tensor(cfg.kappa)))
     low, high = rooms.low + 1., rooms.high - 1.
-    path, actions, heading = [low + (high - low)*torch.rand(1, 2, generator=generator)], [], 2*math.pi*torch.rand((), generator=generator)
+    path, actions, heading = ([low + (high - low)*torch.rand(1, 2, generator=generator)], [],
+                              2*math.pi*torch.rand((), generator=generator))
     for _ in range(cfg.steps):
-        length = (cfg.step_mean + cfg.step_std*torch.randn((), generator=generator)).clamp(cfg.step_min, cfg.step_max)
+        length = (cfg.step_mean
+                  + cfg.step_std*torch.randn((),
+                                             generator=generator)).clamp(cfg.step_min, cfg.step_max)
         actions.append(length*torch.stack([heading.cos(), heading.sin()])[None])
-        path.append(move_unchecked(path[-1], actions[-1], layout, rooms)); heading = heading + turn.sample()
+        path.append(move_unchecked(path[-1], actions[-1], layout, rooms))
+        heading = heading + turn.sample()
     first = torch.randint(0, cfg.steps + 2 - cfg.clip, (), generator=generator)
     keep = slice(first, first + cfg.clip)
     obs = torch.cat([render(p, layout, rooms) for p in path[keep]])
@@ -55,28 +59,34 @@ class PlainData(torch.utils.data.Dataset):
 
 def plain_clips(n: int, cfg: TrajectoryConfig = TrajectoryConfig()) -> Clip:
     "`n` clips, stacked by a DataLoader."
-    return Clip(*next(iter(torch.utils.data.DataLoader(PlainData(cfg, n), batch_size=n))), layout=None)
+    return Clip(*next(iter(torch.utils.data.DataLoader(PlainData(cfg, n), batch_size=n))),
+                layout=None)
 
 # %% ../../nbs/appendix/bench.ipynb #8d1d2bcb
 def plain_step(learner: Learner, clip: Clip):
     "A training step that calls the encoder once for every frame."
     with autocast(learner.device):
-        z = torch.cat([learner.jepa.encode(clip.obs[:, t:t+1]) for t in range(clip.obs.shape[1])], 1)
+        z = torch.cat([learner.jepa.encode(clip.obs[:, t:t+1]) for t in range(clip.obs.shape[1])],
+                      1)
         total, _ = learner.objective.terms(learner.jepa, z, clip.action)
     total.backward()
-    for part in (learner.jepa.encoder, learner.jepa.predictor): torch.nn.utils.clip_grad_norm_(part.parameters(), learner.cfg.optim.clip)
-    learner.optimizer.step(); learner.optimizer.zero_grad(set_to_none=not learner.graphed)
+    for part in (learner.jepa.encoder, learner.jepa.predictor):
+        torch.nn.utils.clip_grad_norm_(part.parameters(), learner.cfg.optim.clip)
+    learner.optimizer.step()
+    learner.optimizer.zero_grad(set_to_none=not learner.graphed)
     return total.item()
 
 # %% ../../nbs/appendix/bench.ipynb #0af29ec3
-def plain_cost(jepa: JEPA, obs: torch.Tensor, goal: torch.Tensor, reduce='sum', distance='squared') -> Callable:
-    "The cost of plans [E,N,T,A] for pictures obs, goal [E,C,H,W]: every plan encodes the present for itself."
+def plain_cost(jepa: JEPA, obs: torch.Tensor, goal: torch.Tensor, reduce='sum',
+               distance='squared') -> Callable:
+    "The cost of plans [E,N,T,A] for obs, goal [E,C,H,W]: each plan encodes obs for itself."
     @torch.no_grad()
     def cost(actions):
         E, N = actions.shape[:2]
         z0 = jepa.encode(obs.repeat_interleave(N, 0)).view(E, N, -1)
         z_goal = jepa.encode(goal)
-        each = goal_cost(jepa, z0.flatten(0, 1), z_goal.repeat_interleave(N, 0), actions.flatten(0, 1)[:, None], reduce, distance)
+        each = goal_cost(jepa, z0.flatten(0, 1), z_goal.repeat_interleave(N, 0),
+                         actions.flatten(0, 1)[:, None], reduce, distance)
         return each.view(E, N)
     return cost
 
@@ -94,7 +104,8 @@ class Case(NamedTuple):
 def seconds(fn: Callable) -> float:
     "How long `fn()` takes, the work on a GPU included."
     if torch.cuda.is_available(): torch.cuda.synchronize()
-    start = time.perf_counter(); fn()
+    start = time.perf_counter()
+    fn()
     if torch.cuda.is_available(): torch.cuda.synchronize()
     return time.perf_counter() - start
 
@@ -105,33 +116,39 @@ def median(v: list) -> float:
 
 def compare(case: Case, repeats: int = 3) -> dict:
     "Plain and fast in turn; medians, the fast side's spread, and how many times faster it is."
-    case.fast()                                                        # warm up: caches, compiled kernels
+    case.fast()   # warm up: caches, compiled kernels
     times = [(seconds(case.plain), seconds(case.fast)) for _ in range(repeats)]
-    per = [sorted(t/a for t in side) for side, a in zip(zip(*times), (case.plain_amount, case.fast_amount))]
+    amounts = case.plain_amount, case.fast_amount
+    per = [sorted(t/a for t in side) for side, a in zip(zip(*times), amounts)]
     show = (lambda s: s) if case.better == 'less' else (lambda s: 1/s)
     plain, fast = (median(p) for p in per)
-    return dict(name=case.name, unit=case.unit, plain=show(plain), fast=show(fast), spread=(per[1][-1] - per[1][0])/fast, times=plain/fast, repeats=repeats)
+    return dict(name=case.name, unit=case.unit, plain=show(plain), fast=show(fast),
+                spread=(per[1][-1] - per[1][0])/fast, times=plain/fast, repeats=repeats)
 
 # %% ../../nbs/appendix/bench.ipynb #f09af036
 def data_case(dev: torch.device, scale: float = 1.) -> Case:
     "Clips of 17 frames."
     n, m = max(1, round(8*scale)), max(2, round(512*scale))
-    return Case('clips of 17 frames', 'clips/s', lambda: plain_clips(n), lambda: sample_clips(m, TrajectoryConfig(), rng(0, dev), dev), n, m)
+    return Case('clips of 17 frames', 'clips/s', lambda: plain_clips(n),
+                lambda: sample_clips(m, TrajectoryConfig(), rng(0, dev), dev), n, m)
 
 # %% ../../nbs/appendix/bench.ipynb #1facbd65
 def training_case(dev: torch.device, scale: float = 1.) -> Case:
     "Training frames per second, data included."
     batch = max(8, round((64 if dev.type == 'cpu' else 384)*scale))
     small = [] if scale >= 1 else ['model.dim=32', 'model.channels=[4,4,4]']
-    few = batch if dev.type == 'cpu' else min(batch, 16)         # clips one by one: a GPU would wait for minutes
+    # clips one by one: a GPU would wait for minutes
+    few = batch if dev.type == 'cpu' else min(batch, 16)
     learner = Learner(load_config('random_wall', f'optim.batch={batch}', *small), dev)
     def plain(): plain_step(learner, Clip(*(v.to(dev) for v in plain_clips(few)[:3]), layout=None))
-    return Case('training, data included', 'frames/s', plain, lambda: train_step(learner), few*17, batch*17)
+    return Case('training, data included', 'frames/s', plain, lambda: train_step(learner), few*17,
+                batch*17)
 
 # %% ../../nbs/appendix/bench.ipynb #3058606b
 def model_of(dev: torch.device, scale: float = 1.) -> JEPA:
     "An untrained model of the published size, or a small one."
-    jepa = JEPA() if scale >= 1 else JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=32), GRUPredictor(32))
+    jepa = JEPA() if scale >= 1 else JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=32),
+                                          GRUPredictor(32))
     return jepa.to(dev).eval().requires_grad_(False)
 
 def task_pictures(n: int, dev: torch.device) -> tuple:
@@ -144,26 +161,35 @@ def task_pictures(n: int, dev: torch.device) -> tuple:
 def plan_case(dev: torch.device, scale: float = 1.) -> Case:
     "Iterations of MPPI at the published setting."
     jepa, (now, then) = model_of(dev, scale), task_pictures(1, dev)
-    at = dict(num_samples=max(4, round(200*scale)), num_elites=max(2, round(20*scale)), horizon=max(2, round(90*scale)), max_norm=None)
-    cost = make_cost(jepa, jepa.encode(now), jepa.encode(then))      # an agent keeps it from plan to plan
+    at = dict(num_samples=max(4, round(200*scale)), num_elites=max(2, round(20*scale)),
+              horizon=max(2, round(90*scale)), max_norm=None)
+    # an agent keeps it from plan to plan
+    cost = make_cost(jepa, jepa.encode(now), jepa.encode(then))
     def plain(): MPPI(**at, iterations=1).plan(plain_cost(jepa, now, then), rng(0, dev))
-    def fast(): cost.start.copy_(jepa.encode(now)); MPPI(**at, iterations=4).plan(cost, rng(0, dev))
+    def fast():
+        cost.start.copy_(jepa.encode(now))
+        MPPI(**at, iterations=4).plan(cost, rng(0, dev))
     return Case('one iteration of MPPI', 's', plain, fast, 1, 4, 'less')
 
 # %% ../../nbs/appendix/bench.ipynb #3f77f137
 def episodes_case(dev: torch.device, scale: float = 1.) -> Case:
     "Seconds per episode of 200 steps in the fast mode: alone, and in a batch of 20."
     from jepa_tutorial.training.checkpoints import load_pretrained
-    jepa, steps, many = load_pretrained('quick', dev).jepa, max(5, round(200*scale)), max(2, round(20*scale))
-    def run(n): run_episodes(jepa, sample_tasks(n, fixed=True, seed=0), fast_planner(), steps, generator=rng(0, dev))
-    return Case('an episode, fast mode: alone, in a batch', 's', lambda: run(1), lambda: run(many), 1, many, 'less')
+    jepa = load_pretrained('quick', dev).jepa
+    steps, many = max(5, round(200*scale)), max(2, round(20*scale))
+    def run(n):
+        run_episodes(jepa, sample_tasks(n, fixed=True, seed=0), fast_planner(), steps,
+                     generator=rng(0, dev))
+    return Case('an episode, fast mode: alone, in a batch', 's', lambda: run(1), lambda: run(many),
+                1, many, 'less')
 
 CASES = dict(plan=plan_case, episodes=episodes_case, data=data_case, training=training_case)
 
 # %% ../../nbs/appendix/bench.ipynb #d6ab3b2f
 def ceiling(dev: torch.device, n: int | None = None, D: int = 512, repeats: int = 5) -> float:
     "Operations per second of a product [n,D] × [D,3D] in the precision that planning uses."
-    dtype, n = amp_dtype(dev) or torch.float32, n or (512 if dev.type == 'cpu' else 4096)   # a GPU is busy with launching smaller ones
+    # a GPU is busy with launching smaller ones
+    dtype, n = amp_dtype(dev) or torch.float32, n or (512 if dev.type == 'cpu' else 4096)
     x, w = (torch.randn(s, device=dev).to(dtype) for s in ((n, D), (D, 3*D)))
     def product():
         for _ in range(20): x @ w
@@ -193,67 +219,119 @@ def profile(
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as p: fn()
     rows = sorted(p.key_averages(), key=lambda r: -r.self_cpu_time_total)
     whole = sum(r.self_cpu_time_total for r in rows)
-    return [(r.key.removeprefix('aten::'), r.count, r.self_cpu_time_total/whole) for r in rows[:top]]
+    return [(r.key.removeprefix('aten::'), r.count, r.self_cpu_time_total/whole)
+            for r in rows[:top]]
 
 # %% ../../nbs/appendix/bench.ipynb #b896f6d0
-def dependent_steps(planner: CEM, steps: int = 200) -> int:
+def dependent_steps(planner: Planner, steps: int = 200) -> int:
     "Predictor steps, one after another, in an episode of so many actions."
-    first = planner.first_iterations if planner.first_iterations else planner.iterations
-    again = planner.iterations if planner.warm_start else first
-    return sum((again if t else first)*min(planner.horizon, steps - t) for t in range(0, steps, planner.execute))
+    search, replan = planner.search, planner.replan
+    first = replan.first_iterations or search.iterations
+    again = search.iterations if replan.warm_start else first
+    return sum((again if t else first)*min(search.horizon, steps - t)
+               for t in range(0, steps, replan.execute_steps))
 
 # %% ../../nbs/appendix/bench.ipynb #1f079271
-def episode_costs(dev: torch.device, numbers=(1, 20, 200), scale: float = 1., repeats: int = 3) -> list[dict]:
-    "Seconds per plan (of all episodes together) and per episode, for batches of episodes, in published mode, in fast mode, and there with the smaller model `quick`."
+def episode_costs(dev: torch.device, numbers=(1, 20, 200), scale: float = 1.,
+                  repeats: int = 3) -> list[dict]:
+    "Seconds per plan (of all episodes) and per episode: published, fast, fast with model `quick`."
     from jepa_tutorial.training.checkpoints import load_pretrained
-    quick, rows = load_pretrained('quick', dev).jepa, []
-    for mode, planner, jepa in (('published', published_planner(), model := model_of(dev, scale)), ('fast', fast_planner(), model), ('fast, quick', fast_planner(), quick)):
+    model, quick, rows = model_of(dev, scale), load_pretrained('quick', dev).jepa, []
+    for mode, planner, jepa in (('published', published_planner(), model),
+                                ('fast', fast_planner(), model),
+                                ('fast, quick', fast_planner(), quick)):
+        search, options = planner.search, planner.options
         for E in numbers:
             now, then = task_pictures(E, dev)
-            cost = make_cost(jepa, jepa.encode(now), jepa.encode(then), planner.reduce, planner.distance)
-            T = max(2, round(scale*(planner.horizon if E < 100 else 15)))
-            run = lambda: replace(planner, iterations=2, first_iterations=None).plan(cost, rng(0, dev), E, T)
+            cost = make_cost(jepa, jepa.encode(now), jepa.encode(then), options.reduce,
+                             options.distance)
+            T = max(2, round(scale*(search.horizon if E < 100 else 15)))
+            run = lambda: search.plan(cost, rng(0, dev), E, T, iterations=2)
             run()
             step = median(sorted(seconds(run) for _ in range(repeats)))/(2*T)
-            per_plan = step*planner.iterations*planner.horizon
-            rows.append(dict(mode=mode, episodes=E, step=step, plan=per_plan, episode=step*dependent_steps(planner)/E))
+            per_plan = step*search.iterations*search.horizon
+            rows.append(dict(mode=mode, episodes=E, step=step, plan=per_plan,
+                             episode=step*dependent_steps(planner)/E))
     return rows
 
 # %% ../../nbs/appendix/bench.ipynb #5dbdf92b
 def import_seconds(module: str, repeats: int = 3) -> float:
     "Median time for a new Python to import `module`."
     code = f'import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)'
-    return median(sorted(float(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout) for _ in range(repeats)))
+    return median(sorted(float(subprocess.run([sys.executable, '-c', code], capture_output=True,
+                                              text=True, check=True).stdout)
+                         for _ in range(repeats)))
 
 def machine(dev: torch.device) -> dict:
     "What a number was measured on."
     lines = Path('/proc/cpuinfo').read_text().split('\n') if Path('/proc/cpuinfo').exists() else []
-    cpu = next((l.split(':')[1].strip() for l in lines if l.startswith('model name')), platform.processor())
+    cpu = next((l.split(':')[1].strip() for l in lines if l.startswith('model name')),
+               platform.processor())
     gpu = torch.cuda.get_device_name(dev) if dev.type == 'cuda' else None
-    return dict(cpu=cpu, cores=os.cpu_count(), threads=torch.get_num_threads(), gpu=gpu, torch=torch.__version__, python=platform.python_version(),
-                precision=str(amp_dtype(dev) or torch.float32).removeprefix('torch.'), date=datetime.date.today().isoformat())
+    return dict(cpu=cpu, cores=os.cpu_count(), threads=torch.get_num_threads(), gpu=gpu,
+                torch=torch.__version__, python=platform.python_version(),
+                precision=str(amp_dtype(dev) or torch.float32).removeprefix('torch.'),
+                date=datetime.date.today().isoformat())
 
 # %% ../../nbs/appendix/bench.ipynb #4b23e851
-def report(dev: torch.device, names=tuple(CASES), repeats: int = 3, scale: float = 1., say=lambda r: None, numbers=(1, 20, 200)) -> dict:
-    "Measure, and put everything together; `say` hears each case when it is done."
-    results, batches = [], episode_costs(dev, numbers, scale, repeats) if 'episodes' in names else []
-    for name in names: results.append(dict(compare(CASES[name](dev, scale), repeats), case=name)); say(results[-1])
-    memory = torch.cuda.max_memory_allocated() if dev.type == 'cuda' else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*1024
-    return dict(cases=results, batches=batches, commit=commit(), ceiling=ceiling(dev), operations=operations(), training_operations=training_operations(), peak_memory=memory,
-                import_torch=import_seconds('torch'), import_planner=import_seconds('jepa_tutorial.planning.fast'), **machine(dev))
+def peak_memory(dev: torch.device) -> int | None:
+    "Most bytes in use so far, of the GPU or of this process; None where Python can't say."
+    if dev.type == 'cuda': return torch.cuda.max_memory_allocated()
+    if sys.platform == 'win32': return None
+    import resource
+    unit = 1 if sys.platform == 'darwin' else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*unit
+
+def report(dev: torch.device, names=tuple(CASES), repeats: int = 3, scale: float = 1.,
+           on_update=lambda r: None, numbers=(1, 20, 200)) -> dict:
+    "Measure, and put everything together; `on_update` gets each case when it is done."
+    results = []
+    batches = episode_costs(dev, numbers, scale, repeats) if 'episodes' in names else []
+    for name in names:
+        results.append(dict(compare(CASES[name](dev, scale), repeats), case=name))
+        on_update(results[-1])
+    return dict(cases=results, batches=batches, commit=commit(), ceiling=ceiling(dev),
+                operations=operations(), training_operations=training_operations(),
+                peak_memory=peak_memory(dev), import_torch=import_seconds('torch'),
+                import_planner=import_seconds('jepa_tutorial.planning.fast'), **machine(dev))
 
 # %% ../../nbs/appendix/bench.ipynb #2b63f0de
-def _span(seconds): return f'{seconds/3600:.1f} hours' if seconds > 3600 else f'{seconds:.0f} seconds'
+def _span(seconds):
+    return f'{seconds/3600:.1f} hours' if seconds > 3600 else f'{seconds:.0f} seconds'
 
+def _case_line(c: dict, old: dict) -> str:
+    "One case as a line, with what an earlier report says of its fast side."
+    numbers = f"{c['plain']:10.3g}{c['fast']:10.4g}  {c['unit']:9}{c['times']:7.1f}x"
+    spread = f"{c['spread']:8.0%}" if c['spread'] is not None else f"{'':8}"
+    return f"{c['name']:42}{numbers}{spread}" + (f"{old[c['case']]:10.4g}" if c['case'] in old
+                                                 else '')
+
+def _rate_line(c: dict, r: dict) -> str:
+    "What the rate of a case means."
+    if c['case'] == 'plan':
+        share, most = r['operations']/c['fast']/r['ceiling'], r['ceiling']/1e9
+        return (f"the fast iteration reaches {share:.0%} of {most:,.0f} billion operations per "
+                f"second")
+    line = (f"the published configuration, 3,120 steps of 384 × 17 frames, would take "
+            f"{_span(3120*384*17/c['fast'])} at this rate (computed)")
+    if 'training_operations' not in r: return line
+    share = r['training_operations']*c['fast']/r['ceiling']
+    return f"{line}; the encoder's arithmetic runs at {share:.0%} of the ceiling"
+
+def _batch_line(b: dict) -> str:
+    "What a batch of episodes costs."
+    return (f"{b['mode']} mode, {b['episodes']:>3} episodes together: {1000*b['plan']:8,.1f} ms a "
+            f"plan, "
+            f"{b['episode']:9,.3f} s an episode (computed from {1e6*b['step']:,.0f} µs a step)")
+
+# %% ../../nbs/appendix/bench.ipynb #ed459459
 def report_table(r: dict, baseline: dict | None = None) -> str:
     "A report as lines of text."
     old = {c['case']: c['fast'] for c in (baseline or {}).get('cases', [])}
-    lines = [f"{'':42}{'plain':>10}{'fast':>10}  {'unit':9}{'faster':>8}{'spread':>8}" + ('  baseline' if old else '')]
-    for c in r['cases']:
-        lines.append(f"{c['name']:42}{c['plain']:10.3g}{c['fast']:10.4g}  {c['unit']:9}{c['times']:7.1f}x" + (f"{c['spread']:8.0%}" if c['spread'] is not None else f"{'':8}") + (f"{old[c['case']]:10.4g}" if c['case'] in old else ''))
-    for c in r['cases']:
-        if c['case'] == 'plan': lines.append(f"the fast iteration reaches {r['operations']/c['fast']/r['ceiling']:.0%} of {r['ceiling']/1e9:,.0f} billion operations per second")
-        if c['case'] == 'training': lines.append(f"the full recipe, 3,120 steps of 384 × 17 frames, would take {_span(3120*384*17/c['fast'])} at this rate (computed)" + (f"; the encoder's arithmetic runs at {r['training_operations']*c['fast']/r['ceiling']:.0%} of the ceiling" if 'training_operations' in r else ''))
-    for b in r.get('batches', []):
-        lines.append(f"{b['mode']} mode, {b['episodes']:>3} episodes together: {1000*b['plan']:8,.1f} ms a plan, {b['episode']:9,.3f} s an episode (computed from {1e6*b['step']:,.0f} µs a step)")
-    return '\n'.join(lines + [f"import: planner {r['import_planner']:.2f} s, torch alone {r['import_torch']:.2f} s; peak memory {r['peak_memory']/2**30:.1f} GiB; {r['gpu'] or r['cpu']}, torch {r['torch']}, {r['precision']}"])
+    head = f"{'':42}{'plain':>10}{'fast':>10}  {'unit':9}{'faster':>8}{'spread':>8}"
+    rates = [_rate_line(c, r) for c in r['cases'] if c['case'] in ('plan', 'training')]
+    memory = f"{r['peak_memory']/2**30:.1f} GiB" if r['peak_memory'] else 'not known here'
+    last = (f"import: planner {r['import_planner']:.2f} s, torch alone {r['import_torch']:.2f} s; "
+            f"peak memory {memory}; {r['gpu'] or r['cpu']}, torch {r['torch']}, {r['precision']}")
+    lines = [head + ('  baseline' if old else ''), *(_case_line(c, old) for c in r['cases'])]
+    return '\n'.join([*lines, *rates, *map(_batch_line, r.get('batches', [])), last])

@@ -5,67 +5,283 @@
 # %% ../../nbs/appendix/checks.ipynb #a0e3ddb4
 from __future__ import annotations
 import difflib, re
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache, wraps
+from inspect import get_annotations, Parameter, signature
+from itertools import chain
+from typing import Any, get_args, TYPE_CHECKING, TypeVar
 import numpy as np, torch
+from jaxtyping import AbstractArray, AbstractDtype, Float, jaxtyped
+from torch import nn, Tensor
 
 # %% auto #0
-__all__ = ['brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'require_type', 'require_methods',
-           'require_generator', 'require_tensors', 'require_same_home', 'short', 'nearest']
+__all__ = ['positive', 'share', 'size', 'F', 'brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'whole',
+           'number', 'one_of', 'flag', 'optional', 'listed', 'require_fields', 'checked', 'require_type',
+           'require_methods', 'require_generator', 'can', 'a_generator', 'require_same_home', 'require_finite',
+           'require_transitions', 'typed', 'typed_or_empty', 'require_tensors', 'short', 'nearest']
 
 # %% ../../nbs/appendix/checks.ipynb #b77110d0
 def brief(x) -> str:
     "A value in one short line."
-    if torch.is_tensor(x): return f'a tensor of {x.dtype}'.replace('torch.', '') + f' {list(x.shape)}'
+    if torch.is_tensor(x):
+        sparse = '' if x.layout == torch.strided else 'sparse '
+        return f'a {sparse}tensor of {x.dtype} {list(x.shape)}'.replace('torch.', '')
     text = ' '.join(repr(x).split())
     return f'{type(x).__name__} {text[:57]}…' if len(text) > 60 else text
 
 # %% ../../nbs/appendix/checks.ipynb #c8ef7877
 def require_int(name: str, n: Any, low: int = 1, high: int = 10**9) -> int:
     "`n`, if it is a whole number from `low` to `high`."
-    if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and low <= n <= high: return int(n)
-    raise ValueError(f'{name} is {brief(n)}; give a whole number ' + (f'from {low} to {high}' if high < 10**9 else f'of at least {low}' + ' (and below a billion)'*(isinstance(n, int) and n > high)))
+    whole = isinstance(n, (int, np.integer)) and not isinstance(n, bool)
+    if whole and low <= n <= high: return int(n)
+    wanted = f'from {low} to {high}' if high < 10**9 else f'of at least {low}'
+    if high == 10**9 and whole and n > high: wanted += ' (and below a billion)'
+    raise ValueError(f'{name} is {brief(n)}; give a whole number {wanted}')
 
 # %% ../../nbs/appendix/checks.ipynb #d4d83b7a
 def require_number(name: str, x: Any, low: float = -1e18, high: float = 1e18, above: float = -np.inf):
     "`x`, if it is a number from `low` to `high`, and above `above`."
-    if isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool) and low <= x <= high and x > above: return x
-    bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18) + [f'of at most {high:g}']*(high < 1e18)
+    real = isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
+    if real and low <= x <= high and x > above: return x
+    bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18)
+    bounds += [f'of at most {high:g}']*(high < 1e18)
     raise ValueError(f'{name} is {brief(x)}; give a number ' + (' and '.join(bounds) or 'that is finite'))
 
 # %% ../../nbs/appendix/checks.ipynb #e3777eb9
 def whole_seed(seed) -> int:
     "Any whole number as one that a generator of PyTorch takes."
-    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool): raise ValueError(f'seed is {brief(seed)}; give a whole number')
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool):
+        raise ValueError(f'seed is {brief(seed)}; give a whole number')
     return int(seed) % 2**64
 
 def require_choice(name: str, word, *known: str):
     "Refuse a word that is not `known`."
-    if not isinstance(word, str) or word not in known: raise ValueError(f"{name} is {brief(word)}; choose {' or '.join(map(repr, known))}")
+    if isinstance(word, str) and word in known: return
+    raise ValueError(f"{name} is {brief(word)}; choose {' or '.join(map(repr, known))}")
+
+# %% ../../nbs/appendix/checks.ipynb #2f85710c
+def whole(low: int = 1, high: int = 10**9) -> Callable:
+    "A check: a whole number from `low` to `high`."
+    return lambda name, value: require_int(name, value, low, high)
+
+def number(low: float = -1e18, high: float = 1e18, above: float = -np.inf) -> Callable:
+    "A check: a number from `low` to `high`, and above `above`."
+    return lambda name, value: require_number(name, value, low, high, above)
+
+positive, share, size = number(above=0), number(0, 1), whole(1, 2**16)   # checks themselves
+
+def one_of(*words: str) -> Callable:
+    "A check: one of these words."
+    return lambda name, value: require_choice(name, value, *words)
+
+# %% ../../nbs/appendix/checks.ipynb #1b7d2f85
+def flag(name: str, value):
+    "A check: True or False."
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f'{name} is {brief(value)}; give True or False')
+
+def optional(check: Callable) -> Callable:
+    "A check: what `check` takes, or None."
+    return lambda name, value: None if value is None else check(name, value)
+
+def listed(check: Callable, most: int = 10**6) -> Callable:
+    "A check: a list or tuple of one to `most` values that `check` takes."
+    def each(name, values):
+        many = isinstance(values, Sequence) and not isinstance(values, (str, bytes))
+        if not many or not 1 <= len(values) <= most:
+            raise ValueError(f'{name} is {brief(values)}; give a list of one or more')
+        for v in values: check(name, v)
+    return each
+
+# %% ../../nbs/appendix/checks.ipynb #bf68d469
+def require_fields(
+    settings,             # an object, or a mapping
+    **checks: Callable,   # field=check: a function (name, value) that raises a ValueError
+):
+    "Refuse settings of which one field isn't what its check asks for."
+    mapping = isinstance(settings, Mapping)
+    for name, check in checks.items():
+        if not (name in settings if mapping else hasattr(settings, name)):
+            raise ValueError(f'{brief(settings)} has no {name}')
+        check(name, settings[name] if mapping else getattr(settings, name))
+
+F = TypeVar('F', bound=Callable)
+
+def checked(
+    **checks: Callable,   # argument=check
+) -> Callable[[F], F]:
+    "A decorator that puts each argument that is given to its check."
+    def decorate(f):
+        names = list(signature(f).parameters)
+        @wraps(f)
+        def call(*args, **kwargs):
+            if not torch.compiler.is_compiling():
+                given = dict(zip(names, args)) | kwargs
+                for name, check in checks.items():
+                    if name in given: check(name, given[name])
+            return f(*args, **kwargs)
+        return call
+    return decorate
 
 # %% ../../nbs/appendix/checks.ipynb #8d9e34ec
 def require_type(name: str, x, kind: type, remedy: str = ''):
     "Refuse what isn't of this kind, which is known by its name: a page may define a class anew."
-    if all(c.__name__ != kind.__name__ for c in type(x).__mro__): raise ValueError(f'{name} is {brief(x)}; give {remedy or "a " + kind.__name__}')
+    if any(c.__name__ == kind.__name__ for c in type(x).__mro__): return
+    raise ValueError(f'{name} is {brief(x)}; give {remedy or "a " + kind.__name__}')
 
 def require_methods(name: str, x, *methods: str):
     "Refuse what lacks a method."
     for m in methods:
-        if not callable(getattr(x, m, None)): raise ValueError(f'{name} is {brief(x)}, which can\'t {m.strip("_")}; give something that can, such as a trained model\'s {name}')
+        if not callable(getattr(x, m, None)):
+            raise ValueError(f"{name} is {brief(x)}, which can't {m.strip('_')}; "
+                             f"give something that can, such as a trained model's {name}")
 
 # %% ../../nbs/appendix/checks.ipynb #80d0abd7
 def require_generator(g, name: str = 'generator'):
-    "Refuse a source of chance that is neither PyTorch's nor None."
+    "Refuse a random generator that is neither PyTorch's nor None."
     if g is not None: require_type(name, g, torch.Generator, 'rng(seed)')
 
+def can(*methods: str) -> Callable:
+    "A check: anything that has these methods."
+    return lambda name, x: require_methods(name, x, *methods)
+
+def a_generator(name: str, g):
+    "A check: a random generator, or None."
+    require_generator(g, name)
+
+# %% ../../nbs/appendix/checks.ipynb #9fa1c612
+if TYPE_CHECKING: from typing import Annotated as Pixels, Annotated as Precise
+else:
+    class Pixels(AbstractDtype):
+        "uint8 or float"
+        dtypes = 'uint8', 'float16', 'bfloat16', 'float32', 'float64'
+
+    class Precise(AbstractDtype):
+        "float32 or float64"
+        dtypes = 'float32', 'float64'
+
+# %% ../../nbs/appendix/checks.ipynb #e631d836
+def _letters(dims: str, shape) -> dict:
+    "What each letter stands for: 'B T D' and (4, 3, 8) make B=4, T=3, D=8."
+    names, sizes = dims.split(), list(shape)
+    many = [i for i, name in enumerate(names) if name[0] in '*.']
+    if many:
+        i, j = many[0], len(sizes) - len(names) + 1 + many[0]
+        sizes[i:j] = [sizes[i:j]]
+    return {name.strip('*'): n for name, n in zip(names, sizes) if name.strip('*').isidentifier()}
+
+def _complaint(name: str, x, kinds: list, letters: dict) -> str:
+    "What is wrong with the tensor `x`, in one line."
+    wanted = {f'[{k.dim_str}]': k.dtype.__doc__ or k.dtype.__name__.lower() for k in kinds}
+    known = [f'{n}={letters[n]}' for n in re.findall(r'\w+', kinds[0].dim_str) if n in letters]
+    return f"{name} is {brief(x)}; give a tensor " + ' or '.join(
+        f'{dims} of {kind}' for dims, kind in wanted.items()) + ' with '*bool(known) + ', '.join(known)
+
+# %% ../../nbs/appendix/checks.ipynb #f16387aa
+def require_same_home(name: str, x: Tensor, other: Tensor, exactly: bool):
+    "Refuse two tensors on two devices, and, if `exactly`, of two precisions."
+    if x.device != other.device:
+        raise ValueError(f'{name} is on {x.device}, what it meets on {other.device}; '
+                         'bring one to the other with .to()')
+    autocast = torch.is_autocast_enabled(x.device.type)
+    if exactly and x.is_floating_point() and x.dtype != other.dtype and not autocast:
+        raise ValueError(f'{name} is {x.dtype}, what it meets {other.dtype}; '
+                         'convert one with .to()'.replace('torch.', ''))
+
+def require_finite(**tensors: Tensor):
+    "Refuse NaN and infinity, on a CPU; and tensors on `meta`, which hold no numbers."
+    if torch.compiler.is_compiling(): return
+    for name, x in tensors.items():
+        if x.device.type == 'meta':
+            raise ValueError(f'{name} is on meta, where tensors hold no numbers; bring it to another device')
+        if x.device.type == 'cpu' and not x.isfinite().all():
+            raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
+
+# %% ../../nbs/appendix/checks.ipynb #1c0a3689
+def require_transitions(
+    z: Tensor,                      # [B,T,...] frames or embeddings
+    actions: Tensor | None = None,  # [B,S,A] with S = T, or T-1 without the last one, which leads out of the clip
+):
+    "Refuse a clip without a transition, or with another number of actions."
+    T, S = z.shape[1], None if actions is None else actions.shape[1]
+    if T < 2:
+        raise ValueError(f'z has shape {list(z.shape)}, but a transition needs at least 2 frames; '
+                         'use longer clips')
+    if S not in (None, T - 1, T):
+        raise ValueError(f'actions has shape {list(actions.shape)}, but {T} frames need {T - 1} actions, '
+                         f'or {T}')
+
+# %% ../../nbs/appendix/checks.ipynb #f8997317
+def _sized(kind: type, given: dict) -> type:
+    "An annotation in which '{self.dim}' has become a number."
+    if '{' not in kind.dim_str: return kind
+    return _annotation(kind.dtype, kind.dim_str.format_map(given))
+
+@lru_cache(maxsize=1024)
+def _annotation(dtype, dims: str) -> type: return dtype[Tensor, dims]
+
+def _home(model):
+    "A tensor that shows where a module lives, if it is one that has any."
+    return next(chain(model.parameters(), model.buffers()), None) if isinstance(model, nn.Module) else None
+
+# %% ../../nbs/appendix/checks.ipynb #9a0761eb
+def _check_tensors(hints: dict, given: dict, empty: bool):
+    "Refuse the first tensor in `given` that isn't what `hints` say: name -> (kinds, may it be None?)."
+    home, letters = _home(given.get('self')), {}
+    exactly = isinstance(home, nn.Parameter)
+    with jaxtyped('context'):                              # here equal letters are equal numbers
+        for name, (kinds, may_lack) in hints.items():
+            x = given.get(name)
+            if x is None and (may_lack or name not in given): continue
+            kinds = [_sized(k, given) for k in kinds]
+            kind = next((k for k in kinds if isinstance(x, k)), None)
+            if kind is None or x.layout != torch.strided:
+                raise ValueError(_complaint(name, x, kinds, letters))
+            if not empty and not x.numel():
+                raise ValueError(f'{name} has shape {list(x.shape)}, and is empty')
+            if home is None: home = x
+            if x.device != home.device or exactly: require_same_home(name, x, home, exactly)
+            letters |= _letters(kind.dim_str, x.shape)
+
+# %% ../../nbs/appendix/checks.ipynb #133aee59
+def _hints(f) -> dict:
+    "Of each argument that is a tensor: the kinds that it may be, and whether it may be None."
+    hints, lacks = get_annotations(f, eval_str=True), {}
+    for name, p in signature(f).parameters.items():
+        options = get_args(hints.get(name)) or (hints.get(name),)
+        kinds = [k for k in options if isinstance(k, type) and issubclass(k, AbstractArray)]
+        if kinds: lacks[name] = kinds, type(None) in options or p.default is None
+    return lacks
+
+# %% ../../nbs/appendix/checks.ipynb #cbb8cd60
+def typed(f: F, empty: bool = False) -> F:
+    "Check the tensors of each call of `f` against its annotations; `empty`: may they hold nothing?"
+    names = [p.name for p in signature(f).parameters.values()]
+    hints = cache(lambda: _hints(f))
+    @wraps(f)
+    def checked(*args, **kwargs):
+        if not torch.compiler.is_compiling():
+            _check_tensors(hints(), dict(zip(names, args)) | kwargs, empty)
+        return f(*args, **kwargs)
+    return checked
+
+def typed_or_empty(f: F) -> F:
+    "`typed`, where a batch may also be of nothing."
+    return typed(f, empty=True)
+
 # %% ../../nbs/appendix/checks.ipynb #d0df0cb4
-_KINDS = dict(float=torch.is_floating_point, real=lambda x: not x.is_complex(), number=lambda x: not (x.is_complex() or x.dtype == torch.bool),
-              uint8=lambda x: x.dtype == torch.uint8, bool=lambda x: x.dtype == torch.bool, float32=lambda x: x.dtype in (torch.float32, torch.float64), image=lambda x: x.dtype == torch.uint8 or x.is_floating_point())
+_KINDS = dict(
+    float=torch.is_floating_point, bool=lambda x: x.dtype == torch.bool,
+    real=lambda x: not x.is_complex(), uint8=lambda x: x.dtype == torch.uint8,
+    number=lambda x: not (x.is_complex() or x.dtype == torch.bool),
+    float32=lambda x: x.dtype in (torch.float32, torch.float64),
+    image=lambda x: x.dtype == torch.uint8 or x.is_floating_point())
 
 @lru_cache
 def _parsed(spec: str) -> list:
     "'z [B,T,D], obs [B,C,H,W] uint8' as a name, dimensions and a kind each."
-    return [(name, dims.split(','), kind or 'float') for name, dims, kind in re.findall(r'(\S+) \[([^]]*)\] ?(\w*)', spec)]
+    found = re.findall(r'(\S+) \[([^]]*)\] ?(\w*)', spec)
+    return [(name, dims.split(','), kind or 'float') for name, dims, kind in found]
 
 # %% ../../nbs/appendix/checks.ipynb #c4f3de3c
 def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
@@ -74,11 +290,12 @@ def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
         i, j = dims.index('...'), len(shape) - len(dims) + 1 + dims.index('...')
         if j < i: return False
         shape = (*shape[:i], tuple(shape[i:j]), *shape[j:])
-    return len(dims) == len(shape) and all(n == (int(d) if d.isdigit() else sizes.setdefault(d, n)) for d, n in zip(dims, shape))
+    known = lambda d, n: int(d) if d.isdigit() else sizes.setdefault(d, n)
+    return len(dims) == len(shape) and all(n == known(d, n) for d, n in zip(dims, shape))
 
 # %% ../../nbs/appendix/checks.ipynb #b3196551
 def require_tensors(
-    spec: str,           # such as 'z [B,T,D], actions [B,T,A]': floats; or with a kind, 'obs [B,C,H,W] uint8'
+    spec: str,           # such as 'z [B,T,D], actions [B,T,A]': floats; or 'obs [B,C,H,W] uint8'
     *tensors,
     finite=False,        # refuse NaN and infinity, on a CPU?
     empty=False,         # may there be nothing in them?
@@ -87,25 +304,18 @@ def require_tensors(
 ):
     "Refuse tensors that aren't what `spec` says."
     if torch.compiler.is_compiling(): return
-    said = []
     for (name, dims, kind), x in zip(_parsed(spec), tensors, strict=True):
         want, known = f"[{','.join(dims)}]", dict(sizes)
-        if not torch.is_tensor(x) or x.layout != torch.strided or not _KINDS[kind](x): raise ValueError(f"{name} is {brief(x)}; give a tensor {want} of {'floats' if kind == 'float' else kind}")
+        if not torch.is_tensor(x) or x.layout != torch.strided or not _KINDS[kind](x):
+            kind = 'floats' if kind == 'float' else kind
+            raise ValueError(f'{name} is {brief(x)}; give a tensor {want} of {kind}')
         if not _fits(dims, x.shape, sizes):
-            here = ', '.join(f'{d}={list(known[d]) if d == "..." else known[d]}' for d in dims if d in known)
-            raise ValueError(f'{name} has shape {list(x.shape)}; give {want}' + (f' with {here}' if here else '') + f"{' as ' + ', '.join(said) if said and here else ''}")
-        if not empty and not x.numel(): raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one {want}')
-        said.append(f'{name} has {list(x.shape)}')
+            here = ', '.join(f'{d}={known[d]}' for d in dims if d in known)
+            raise ValueError(f'{name} has shape {list(x.shape)}; give {want}{" with " if here else ""}{here}')
+        if not empty and not x.numel():
+            raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one {want}')
         require_same_home(name, x, like if like is not None else tensors[0], like is not None)
-        if finite and x.device.type == 'meta': raise ValueError(f'{name} is on meta, where tensors hold no numbers; bring it to another device')
-        if finite and x.device.type == 'cpu' and not x.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
-
-# %% ../../nbs/appendix/checks.ipynb #f16387aa
-def require_same_home(name: str, x, other, exactly: bool):
-    "Refuse two tensors on two devices, and, if `exactly`, of two precisions."
-    if x.device != other.device: raise ValueError(f'{name} is on {x.device}, what it meets on {other.device}; bring one to the other with .to()')
-    if exactly and x.is_floating_point() and x.dtype != other.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise ValueError(f'{name} is {x.dtype}, what it meets {other.dtype}; convert one with .to()'.replace('torch.', ''))
+        if finite: require_finite(**{name: x})
 
 # %% ../../nbs/appendix/checks.ipynb #818a0429
 def short(x, most: int = 120) -> str:
@@ -116,4 +326,5 @@ def short(x, most: int = 120) -> str:
 def nearest(word, known) -> str:
     "The known word closest to `word`, as a hint for an error message."
     best = difflib.get_close_matches(short(word), [str(k) for k in known], n=1, cutoff=0.3)
-    return f"; did you mean '{best[0]}'?" if best else f"; known: {short(', '.join(map(str, known)), 200)}"
+    if best: return f"; did you mean '{best[0]}'?"
+    return f"; known: {short(', '.join(map(str, known)), 200)}"

@@ -135,12 +135,13 @@ def jepa_unroll(
         if can_draw(): draw_unroll(u, _out(run, out))
 
 # %% ../../nbs/appendix/commands.ipynb #00c88dcc
-_PLANNERS = dict(fast='plan_fast', alert='plan_alert', memory='plan_memory', published='plan_published', cem='plan_cem', mppi='plan_mppi')
+_PLANNERS = dict(fast='plan_fast', stuck_noise='plan_stuck_noise', revisit='plan_revisit',
+                 published='plan_published', cem='plan_cem', mppi='plan_mppi')
 
 def _planner(name: str, cost: str):
     "A planner by short name or YAML file, with the cost of the command line."
     from jepa_tutorial.tools.checks import nearest
-    from jepa_tutorial.planning.mppi import load_planner
+    from jepa_tutorial.planning.agent import load_planner
     if name not in _PLANNERS and not Path(name).is_file(): raise ValueError(f"no planner '{name}'{nearest(name, _PLANNERS)}")
     if cost not in ('', 'sum', 'last'): raise ValueError(f"cost '{cost}' must be sum or last")
     return load_planner(_PLANNERS.get(name, name), *([f'reduce={cost}'] if cost else []))
@@ -192,7 +193,7 @@ def _tasks(name: str, n: int, fixed: bool, seed: int):
 @command
 def jepa_plan(
     run: str,                  # run folder, file, or the name of a shipped model such as quick
-    planner: str = 'alert',    # alert, memory, fast, published, cem, mppi, or a YAML file
+    planner: str = 'stuck_noise',  # stuck_noise, revisit, fast, published, cem, mppi, or a YAML file
     cost: str = '',            # sum or last; default the planner's own
     episodes: int = 20,        # tasks, all planned at once
     seed: int = 0,             # of the tasks
@@ -233,7 +234,7 @@ def jepa_reproduce(
     with one_line_errors('jepa_reproduce'):
         from jepa_tutorial.tools.reproduce import load_results, matching, table
         from jepa_tutorial.tools.rows import queue
-        from jepa_tutorial.tools.fingerprints import stale
+        from jepa_tutorial.tools.fingerprints import changed
         if not minutes > 0: raise ValueError(f'minutes={minutes:g} must be positive')
         rows = matching(queue(budget), only) if only else queue(budget)
         if not list: _reproduce(rows, Path(out), Path(runs), minutes, final, device or None, not json)

@@ -6,63 +6,77 @@
 from __future__ import annotations
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 import torch
+from .devices import rng
 from .files import parse_json, read_bytes, reading, write_file
-from ..world.two_rooms import Layout
-from ..planning.episodes import Episodes, success_rate, Tasks
+from ..world.trajectories import sample_clips, TrajectoryConfig
+from ..world.two_rooms import GOAL_RADIUS, Layout
+from ..training.learner import every
+from ..training.unrolling import unroll_eval
+from ..planning.agent import load_planner
+from ..planning.episodes import Episodes, run_episodes, sample_tasks, success_rate, Tasks
 
 # %% auto #0
 __all__ = ['evaluations', 'outcomes', 'evaluate', 'summary']
 
 # %% ../../nbs/appendix/evaluation.ipynb #96f4a27a
-def _measure_dream(cfg):
-    "A function learner -> errors in pixels after some numbers of imagined steps."
-    from dataclasses import replace
-    from jepa_tutorial.tools.devices import rng
-    from jepa_tutorial.world.trajectories import TrajectoryConfig, sample_clips
-    from jepa_tutorial.training.unrolling import unroll_eval
+def _measure_rollout(cfg):
+    "A function learner -> errors in pixels after some numbers of predicted steps."
     data = replace(TrajectoryConfig(**cfg.data), clip=cfg.data.steps + 1, door_start=0.)
     def measure(learner):
-        clips = sample_clips(cfg.eval.unroll_clips, data, rng(1_000_001, learner.device), learner.device)
-        error = unroll_eval(learner.jepa, learner.probe, clips, rng(0, learner.device)).error
+        dev = learner.device
+        clips = sample_clips(cfg.eval.unroll_clips, data, rng(1_000_001, dev), dev)
+        error = unroll_eval(learner.jepa, learner.probe, clips, rng(0, dev)).error
         return {f'unroll_{k}': error[k].item() for k in (0, 8, 30, 60, 90) if k < len(error)}
     return measure
 
 # %% ../../nbs/appendix/evaluation.ipynb #daad370a
 def _measure_planning(cfg):
     "A function learner -> share of solved tasks."
-    from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
-    from jepa_tutorial.planning.mppi import load_planner
-    tasks = sample_tasks(max(1, cfg.eval.plan_episodes), fixed=cfg.data.fixed_wall, seed=1_000_001)
-    planner = load_planner(cfg.eval.planner)
-    return lambda learner: dict(success=run_episodes(learner.jepa, tasks, planner).success.float().mean().item())
+    n, fixed = max(1, cfg.eval.plan_episodes), cfg.data.fixed_wall
+    tasks, planner = sample_tasks(n, fixed=fixed, seed=1_000_001), load_planner(cfg.eval.planner)
+    def measure(learner):
+        success = run_episodes(learner.jepa, tasks, planner).success
+        return dict(success=success.float().mean().item())
+    return measure
 
 # %% ../../nbs/appendix/evaluation.ipynb #91a8940b
 def evaluations(
     cfg,      # a run's settings; `cfg.eval` says what to measure, and when
 ) -> list:    # callbacks for `train`
     "Unroll error every so many steps, planning success every so many epochs."
-    from jepa_tutorial.training.learner import every
     if not hasattr(cfg, 'eval'): raise ValueError(f"cfg is {cfg!r}; give settings, such as load_config('quick')")
-    return [every(cfg.eval.unroll_every, _measure_dream(cfg)), every(cfg.eval.plan_every*cfg.optim.epoch_steps, _measure_planning(cfg))]
+    epoch = cfg.optim.epoch_steps
+    return [every(cfg.eval.unroll_every, _measure_rollout(cfg)),
+            every(cfg.eval.plan_every*epoch, _measure_planning(cfg))]
 
 # %% ../../nbs/appendix/evaluation.ipynb #d08c3d33
 def outcomes(episodes: Episodes, tasks: Tasks) -> list[list]:
     "For each episode: final distance, smallest distance (pixels), first step within 4.5 px or -1."
-    d = (episodes.position - tasks.goal[:, None].to(episodes.position.device)).norm(dim=-1).cpu()
-    near = d < 4.5
+    goal = tasks.goal[:, None].to(episodes.position.device)
+    d = (episodes.position - goal).norm(dim=-1).cpu()
+    near = d < GOAL_RADIUS
     first = torch.where(near.any(1), near.int().argmax(1), -1)
-    return [[round(a, 3), round(b, 3), c] for a, b, c in zip(d[:, -1].tolist(), d.amin(1).tolist(), first.tolist())]
+    numbers = zip(d[:, -1].tolist(), d.amin(1).tolist(), first.tolist())
+    return [[round(last, 3), round(least, 3), step] for last, least, step in numbers]
 
 # %% ../../nbs/appendix/evaluation.ipynb #a09b9131
-def evaluate(act: Callable, tasks: Tasks, log: Path, check: Callable, piece: int = 20):
-    "Run `act(tasks, piece number)` on pieces of `tasks`; what `log` holds already isn't run again."
+def evaluate(
+    act: Callable,     # (tasks, number of the piece) -> Episodes
+    tasks: Tasks,
+    log: Path,         # what it holds already isn't run again
+    check: Callable,   # called before each piece; may raise to stop
+    piece: int = 20,   # episodes run together
+) -> tuple:            # outcomes, seconds
+    "Run episodes in pieces, each of which is kept."
     log.parent.mkdir(parents=True, exist_ok=True)
     done = _pieces(log) if log.exists() else []
     for i in range(len(done), -(-len(tasks.start)//piece)):
         check()
-        part = Tasks(Layout(*(v[i*piece:(i+1)*piece] for v in tasks.layout)), *(v[i*piece:(i+1)*piece] for v in tasks[1:]))
+        now = slice(i*piece, (i + 1)*piece)
+        part = Tasks(Layout(*(v[now] for v in tasks.layout)), tasks.start[now], tasks.goal[now])
         episodes = act(part, i)
         done.append(dict(seconds=episodes.seconds, outcomes=outcomes(episodes, part)))
         write_file(log, ''.join(json.dumps(d) + '\n' for d in done).encode())
@@ -73,16 +87,19 @@ def _pieces(log: Path) -> list[dict]:
     "The pieces that `evaluate` has written."
     with reading(log, 'delete it, and its episodes are run again'):
         done = [parse_json(line) for line in read_bytes(log).splitlines()]
-        fine = all(d['seconds'] >= 0 and all(0 <= near <= end and type(step) is int for end, near, step in d['outcomes']) for d in done)
-        if not fine: raise ValueError('its outcomes are not distances and steps')
+        fine = lambda end, near, step: 0 <= near <= end and type(step) is int
+        all_fine = all(d['seconds'] >= 0 and all(fine(*o) for o in d['outcomes']) for d in done)
+        if not all_fine: raise ValueError('its outcomes are not distances and steps')
         return done
 
 # %% ../../nbs/appendix/evaluation.ipynb #9fdc1f1a
 def summary(outcomes: list, seconds: float) -> dict:
     "The measures of a list of outcomes."
     final, _, first = (torch.tensor(v) for v in zip(*outcomes))
-    rate, low, high = success_rate(final < 4.5)
+    rate, low, high = success_rate(final < GOAL_RADIUS)
     arrived = first[first >= 0].float()
-    return dict(episodes=len(final), success=rate, low=low, high=high, reached=(first >= 0).float().mean().item(),
-                steps_to_reach=arrived.mean().item() if len(arrived) else None, final_distance=final.mean().item(),
-                seconds_per_episode=seconds/len(final), failed=(final >= 4.5).nonzero().flatten().tolist())
+    return dict(episodes=len(final), success=rate, low=low, high=high,
+                reached=(first >= 0).float().mean().item(),
+                steps_to_reach=arrived.mean().item() if len(arrived) else None,
+                final_distance=final.mean().item(), seconds_per_episode=seconds/len(final),
+                failed=(final >= GOAL_RADIUS).nonzero().flatten().tolist())

@@ -6,22 +6,20 @@
 from __future__ import annotations
 from dataclasses import astuple
 from functools import lru_cache
-from typing import Any
 import numpy as np, torch
 from .config import load_config
 from .devices import rng
 from ..world.two_rooms import render
 from ..training.learner import Learner
 from ..training.refining import RefineConfig
-from ..planning.agent import Agent
+from ..planning.agent import Agent, load_planner
 from ..planning.episodes import random_actions, run_policy
 from ..planning.fast import Cost
-from ..planning.mppi import load_planner
 from .rows import PLANNERS, PRESETS, Row, VARIANTS
 from .tasks import load_tasks
 
 # %% auto #0
-__all__ = ['digest', 'world_digest', 'training_digest', 'planner_digest', 'code_digest', 'stale', 'mark']
+__all__ = ['digest', 'world_digest', 'training_digest', 'planner_digest', 'code_digest', 'changed', 'stale_note']
 
 # %% ../../nbs/appendix/fingerprints.ipynb #45edb36f
 def digest(
@@ -35,7 +33,7 @@ def digest(
 # %% ../../nbs/appendix/fingerprints.ipynb #824658a3
 @lru_cache
 def world_digest(world: str, contact: str = 'stop') -> list[float]:
-    "Some tasks, where chance leads in them, and what is seen there."
+    "Some tasks, where random actions lead in them, and what is seen there."
     tasks = load_tasks(f'{world}_v1', 8)
     path = run_policy(random_actions, tasks, 30, contact, rng(0)).position
     return digest(*tasks.layout, tasks.start, tasks.goal, path, render(path[:, -1], tasks.layout))
@@ -43,60 +41,70 @@ def world_digest(world: str, contact: str = 'stop') -> list[float]:
 # %% ../../nbs/appendix/fingerprints.ipynb #bca79558
 @lru_cache
 def training_digest(*settings: str) -> list[float]:   # a preset and overrides
-    "The sizes of a recipe, then two small steps of it: data, losses, embeddings and a dream."
+    "The sizes of a recipe, then two small steps of it: data, losses, embeddings, a rollout."
     cfg = load_config(*settings)
-    sizes = [*cfg.model.channels, cfg.model.dim, cfg.optim.batch, cfg.optim.epochs*cfg.optim.epoch_steps]
-    cfg.model.channels, cfg.model.dim, cfg.optim.batch, cfg.seed = [4, 4, 4], 16, 4, 0
+    model, optim = cfg.model, cfg.optim
+    sizes = [*model.channels, model.dim, optim.batch, optim.epochs*optim.epoch_steps]
+    model.channels, model.dim, optim.batch, cfg.seed = [4, 4, 4], 16, 4, 0
     learner = Learner(cfg, 'cpu')
     clip, jepa = learner.sample_batch(), learner.jepa
     for _ in range(2):
         total, parts = learner.objective(jepa, clip.obs, clip.action)
-        total.backward(); learner.optimizer_step()
+        total.backward()
+        learner.optimizer_step()
     z = jepa.encode(clip.obs)
-    return sizes + digest(clip.obs, clip.action, clip.position, total, *parts.values(), z, jepa.unroll(z[:, 0], clip.action))
+    rollout = jepa.unroll(z[:, 0], clip.action)
+    return sizes + digest(clip.obs, clip.action, clip.position, total, *parts.values(), z, rollout)
 
 # %% ../../nbs/appendix/fingerprints.ipynb #2cc8d912
 class _Truth:
     "A world model without walls whose embedding is the position."
     def encode(self, obs):   # [E,C,H,W] -> [E,2]
         dot, at = obs[:, 0].float(), torch.arange(obs.shape[-1])
-        return torch.stack([(dot*at).sum((1, 2)), (dot*at[:, None]).sum((1, 2))], 1)/dot.sum((1, 2))[:, None]
+        centre = torch.stack([(dot*at).sum((1, 2)), (dot*at[:, None]).sum((1, 2))], 1)
+        return centre/dot.sum((1, 2))[:, None]
+
     def predict(self, z, a): return z + a
 
 class _Watched(Cost):
     "Keeps the plans whose cost is asked for."
     tried = ()
-    def __call__(self, actions): self.tried += (actions.flatten(),); return super().__call__(actions)
+    def __call__(self, actions):
+        self.tried += (actions.flatten(),)
+        return super().__call__(actions)
 
 # %% ../../nbs/appendix/fingerprints.ipynb #443c0e9b
 @lru_cache
 def planner_digest(*settings: str) -> list[float]:   # of `load_planner`
-    "All that is tried for two plans that follow each other, and what is picked."
+    "All that is tried for two plans that follow each other, and what is selected."
     p, tasks, g = load_planner(*settings), load_tasks('random_wall_v1', 2), rng(0)
     see = lambda position: render(position, tasks.layout)
-    truth: Any = _Truth()
-    agent = Agent(truth, p, see(tasks.goal))
-    agent.cost = _Watched(agent.jepa, agent.z_goal, agent.z_goal, p.reduce, p.distance)
-    picked = [agent.act(see(tasks.start), 200, g) for _ in range(2)]
-    return digest(torch.cat(agent.cost.tried), *picked)
+    agent = Agent(_Truth(), p.search, p.replan, see(tasks.goal), p.options)
+    o = p.options
+    agent.cost = watched = _Watched(agent.model, agent.z_goal, agent.z_goal, o.reduce, o.distance)
+    selected = [agent.act(see(tasks.start), 200, g) for _ in range(2)]
+    return digest(torch.cat(watched.tried), *selected)
 
 # %% ../../nbs/appendix/fingerprints.ipynb #69d522a8
 def code_digest(row: Row) -> dict:
     "What the code that a row depends on computes today."
-    dreams = list(astuple(RefineConfig())) if row.variant == 'refined' else []
-    return dict(world=world_digest(row.tasks_world, row.contact), planner=planner_digest(*PLANNERS[row.planner]),
-                training=training_digest(PRESETS[row.budget][row.world], *VARIANTS[row.variant]) + dreams)
+    refined = list(astuple(RefineConfig())) if row.variant == 'refined' else []
+    training = training_digest(PRESETS[row.budget][row.world], *VARIANTS[row.variant])
+    return dict(world=world_digest(row.tasks_world, row.contact),
+                planner=planner_digest(*PLANNERS[row.planner]), training=training + refined)
 
 # %% ../../nbs/appendix/fingerprints.ipynb #1e8c0444
-def stale(
+def changed(
     result: dict,   # what the file of a row says
-) -> list[str]:     # 'world', 'planner', 'training', each with 'unknown' after it if nobody kept it
-    "The parts of the code that have come to behave otherwise since `result` was measured."
+) -> list[str]:     # 'world', 'planner', 'training', with 'unknown' after it if nobody kept it
+    "The parts of the code that compute something else than when `result` was measured."
     then, known = result.get('code_digest', {}), {k: result[k] for k in Row._fields if k in result}
-    now = code_digest(Row(**known)) if 'planner' in known else dict(world=world_digest(result['world'], result['contact']))   # baselines learn nothing
+    if 'planner' in known: now = code_digest(Row(**known))
+    else: now = dict(world=world_digest(result['world'], result['contact']))   # a baseline
     same = lambda a, b: len(a) == len(b) and np.allclose(a, b, rtol=1e-4, atol=3e-5)
-    return [k if then.get(k) else f'{k} unknown' for k in now if not then.get(k) or not same(then[k], now[k])]
+    unknown = [f'{k} unknown' for k in now if not then.get(k)]
+    return unknown + [k for k in now if then.get(k) and not same(then[k], now[k])]
 
-def mark(result: dict) -> str:   # '' for a row that is current
+def stale_note(result: dict) -> str:   # '' for a row that is current
     "The doubt about a result, for a table."
-    return f" (stale: {', '.join(parts)})" if (parts := stale(result)) else ''
+    return f" (stale: {', '.join(parts)})" if (parts := changed(result)) else ''

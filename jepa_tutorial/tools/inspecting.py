@@ -19,11 +19,12 @@ def dot_share(
     z: torch.Tensor,  # [R,P,D]
 ) -> float:           # from 0 to 1
     "The variance within the rooms, as a share of all variance."
-    return (z.var(1, correction=0).sum(-1).mean()/z.flatten(0, 1).var(0, correction=0).sum().clamp_min(1e-12)).item()
+    within, all_of_it = z.var(1, correction=0).sum(-1).mean(), z.flatten(0, 1).var(0, correction=0).sum()
+    return (within/all_of_it.clamp_min(1e-12)).item()
 
 # %% ../../nbs/appendix/inspecting.ipynb #940dbbbc
 class EmbeddingStats(NamedTuple):
-    "What a model makes of a dot in P places of each of R rooms."
+    "What a model makes of a dot at P positions in each of R rooms."
     z: torch.Tensor     # [R,P,D] embeddings
     probe_error: float  # mean distance between dot and reading, pixels
     rank: float         # effective rank
@@ -35,14 +36,16 @@ class EmbeddingStats(NamedTuple):
 def embedding_stats(
     trained: Trained,
     fixed: bool = False,  # six times the fixed room, instead of six random ones
-    places: int = 150,    # P
+    positions: int = 150, # P
 ) -> EmbeddingStats:
-    "The same six rooms and places for every model."
-    rooms = Layout(*(v.repeat_interleave(places) for v in sample_layouts(6, fixed=fixed, generator=rng(8))))
-    spots, dev = sample_free(rooms, generator=rng(9)), next(trained.jepa.parameters()).device
-    z = embed(trained.jepa.eval(), render(spots, rooms).to(dev))
-    error = (decode(trained.jepa, trained.probe, z).cpu() - spots).norm(dim=-1).mean().item()
-    return EmbeddingStats(z.view(6, places, -1), error, effective_rank(z), z.std(0).mean().item(), dot_share(z.view(6, places, -1)))
+    "Measured on the same six rooms and positions for every model."
+    layout, jepa = sample_layouts(6, fixed=fixed, generator=rng(8)), trained.jepa.eval()
+    rooms = Layout(*(v.repeat_interleave(positions) for v in layout))
+    true, dev = sample_free(rooms, generator=rng(9)), next(jepa.parameters()).device
+    z = embed(jepa, render(true, rooms).to(dev))
+    error = (decode(jepa, trained.probe, z).cpu() - true).norm(dim=-1).mean().item()
+    each = z.view(6, positions, -1)
+    return EmbeddingStats(each, error, effective_rank(z), z.std(0).mean().item(), dot_share(each))
 
 # %% ../../nbs/appendix/inspecting.ipynb #3fbd3aef
 def probe_layout(
@@ -50,12 +53,21 @@ def probe_layout(
     rooms: int = 2000,     # of which a fresh probe learns to read the wall and the door
     held_out: int = 200,   # R, of which it doesn't
     steps: int = 400,      # of its training
-) -> tuple:                # true and read [R,4], pixels: x and y of the dot, column of the wall, row of the door
-    "What there is to read in pictures of random rooms: the dot for the model's own probe, the room for a fresh one."
-    layout, dev = sample_layouts(rooms + held_out, generator=rng(10)), next(trained.jepa.parameters()).device
-    spots, room = sample_free(layout, generator=rng(11)), torch.stack(layout, 1).float()
-    z, mean, std = embed(trained.jepa.eval(), render(spots, layout).to(dev)), room[:rooms].mean(0), room[:rooms].std(0)
-    with torch.random.fork_rng(devices=[]): torch.manual_seed(12); probe = PositionProbe(z.shape[-1])
-    fit_probe(probe.to(dev), z[:rooms], ((room[:rooms] - mean)/std).to(dev), steps, generator=rng(13))
+) -> tuple:                # true and read [R,4], pixels: dot x, dot y, wall column, door row
+    "What can be read off embeddings of random rooms: the dot by the model's probe, the room by a fresh one."
+    jepa, dev = trained.jepa.eval(), next(trained.jepa.parameters()).device
+    layout = sample_layouts(rooms + held_out, generator=rng(10))
+    dot, room = sample_free(layout, generator=rng(11)), torch.stack(layout, 1).float()
+    z = embed(jepa, render(dot, layout).to(dev))
+    mean, std = room[:rooms].mean(0), room[:rooms].std(0)
+    probe = _fresh_probe(z.shape[-1]).to(dev)
+    fit_probe(probe, z[:rooms], ((room[:rooms] - mean)/std).to(dev), steps, generator=rng(13))
     with torch.no_grad(): read = probe(z[rooms:]).float().cpu()*std + mean
-    return torch.cat([spots, room], 1)[rooms:], torch.cat([decode(trained.jepa, trained.probe, z[rooms:]).cpu(), read], 1)
+    read = torch.cat([decode(jepa, trained.probe, z[rooms:]).cpu(), read], 1)
+    return torch.cat([dot, room], 1)[rooms:], read
+
+def _fresh_probe(dim: int) -> PositionProbe:
+    "A probe with the same initial weights every time."
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(12)
+        return PositionProbe(dim)

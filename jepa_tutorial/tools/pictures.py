@@ -12,6 +12,7 @@ __all__ = ['can_draw', 'draw_training', 'has_fixed_wall', 'unroll_fresh_clips', 
 
 # %% ../../nbs/appendix/pictures.ipynb #2fb97be7
 def can_draw() -> bool:
+    "Are matplotlib and Pillow installed?"
     import importlib.util
     return all(importlib.util.find_spec(m) for m in ('matplotlib', 'PIL'))
 
@@ -29,43 +30,49 @@ def _figure(path: Path, **kwargs):
 # %% ../../nbs/appendix/pictures.ipynb #b6aa6a22
 def draw_training(rows: list, path: Path):
     "All curves of a run on one sheet."
-    keys = [k for k in rows[-1] | {k: 0 for r in rows for k in r} if k not in ('step', 'frames', 'seconds')]
+    keys = [k for k in rows[-1] | {k: 0 for r in rows for k in r}
+            if k not in ('step', 'frames', 'seconds')]
     with _figure(path, figsize=(10, 2.2*-(-len(keys)//4))) as fig:
         for i, k in enumerate(keys):
             ax = fig.add_subplot(-(-len(keys)//4), 4, i + 1)
             x, y = zip(*((r['step'], r[k]) for r in rows if k in r))
-            ax.plot(x, y); ax.set_title(k.replace('_', ' '))
+            ax.plot(x, y)
+            ax.set_title(k.replace('_', ' '))
 
 # %% ../../nbs/appendix/pictures.ipynb #a10220ed
 def has_fixed_wall(card: dict) -> bool:
     "Was the model trained in one room?"
     try: return bool(card['config']['data']['fixed_wall'])
-    except (KeyError, TypeError): raise ValueError("the model's card doesn't say whether its wall was fixed (config.data.fixed_wall); take a model that jepa_train made") from None
+    except (KeyError, TypeError):
+        raise ValueError("the model's card doesn't say whether its wall was fixed "
+                         "(config.data.fixed_wall); take a model that jepa_train made") from None
 
 # %% ../../nbs/appendix/pictures.ipynb #131c94fd
 def unroll_fresh_clips(model, clips: int, seed: int):
-    "Ninety imagined steps beside what happened, on fresh clips."
+    "Rollouts of ninety steps beside what happened, on fresh clips."
     from jepa_tutorial.tools.devices import rng
     from jepa_tutorial.world.trajectories import TrajectoryConfig, sample_clips
     from jepa_tutorial.training.unrolling import unroll_eval
     dev = next(model.jepa.parameters()).device
     cfg = TrajectoryConfig(clip=91, fixed_wall=has_fixed_wall(model.card))
-    return unroll_eval(model.jepa, model.probe, sample_clips(clips, cfg, rng(seed, dev), dev), rng(seed + 1, dev))
+    return unroll_eval(model.jepa, model.probe, sample_clips(clips, cfg, rng(seed, dev), dev),
+                       rng(seed + 1, dev))
 
 # %% ../../nbs/appendix/pictures.ipynb #209a522a
 def draw_unroll(u, folder: Path):
-    "The film of the four columns, and the curve of the error."
+    "The animation of the four columns, and the curve of the error."
     from jepa_tutorial.tools.files import write_files
     from jepa_tutorial.tools.plotting import gif_bytes
     from jepa_tutorial.training.unrolling import unroll_frames
     folder.mkdir(parents=True, exist_ok=True)
     write_files({folder/'unroll.gif': gif_bytes(unroll_frames(u), 10, 1)})
     with _figure(folder/'unroll.png', figsize=(5, 2.6)) as fig:
-        fig.subplots().plot(u.error.tolist()); fig.axes[0].set(xlabel='imagined steps', ylabel='error in pixels', ylim=(0, None))
+        fig.subplots().plot(u.error.tolist())
+        fig.axes[0].set(xlabel='imagined steps', ylabel='error in pixels', ylim=(0, None))
 
 # %% ../../nbs/appendix/pictures.ipynb #2b904a5e
 def pictures(run) -> dict:   # name -> file
-    "What there is to see of a run when it is over: its curves, and a film of what its model imagines."
+    "What there is to see of a run when it is over: its curves, and an animation of a rollout."
     if not can_draw() or not run.metrics: return {}
     draw_training(run.metrics, run.folder/'curves.png')
     draw_unroll(unroll_fresh_clips(run.trained, 8, 0), run.folder)
@@ -73,7 +80,7 @@ def pictures(run) -> dict:   # name -> file
 
 # %% ../../nbs/appendix/pictures.ipynb #05416b87
 def draw_episode(tasks, episodes, i: int, folder: Path):
-    "The film of episode `i`, and the picture of its task."
+    "The animation of episode `i`, and the picture of its task."
     from jepa_tutorial.tools.files import write_files
     from jepa_tutorial.tools.plotting import gif_bytes, episode_frames
     from jepa_tutorial.world.two_rooms import Layout, Rooms, render
@@ -92,4 +99,5 @@ def _draw_task(layout, start, goal, path: Path):
     from jepa_tutorial.tools.plotting import COLORS, show_room
     with _figure(path, figsize=(2.6, 2.6)) as fig:
         ax = show_room(fig.subplots(), layout.wall_x[0], layout.door_y[0])
-        ax.plot(*start, 'o', color=COLORS['dot'], ms=8); ax.plot(*goal, '*', color=COLORS['goal'], ms=13)
+        ax.plot(*start, 'o', color=COLORS['dot'], ms=8)
+        ax.plot(*goal, '*', color=COLORS['goal'], ms=13)

@@ -18,15 +18,16 @@ __all__ = ['COLORS', 'contrast', 'ink', 'use_style', 'show_room', 'frame_rgb', '
            'save_gif', 'gif_output', 'fig_rgb', 'curves']
 
 # %% ../../nbs/appendix/plotting.ipynb #1c911fd8
-COLORS = dict(dot='#004A8F', goal='#BB580C', wall='#3C3C3C', door='#0D8549', imagined='#C21BC8', elite='#6D3800',
-              mean='#7A1CF0', blocked='#BB580C', muted='#757575', accent='#004A8F',
+COLORS = dict(dot='#004A8F', goal='#BB580C', wall='#3C3C3C', door='#0D8549', imagined='#C21BC8',
+              elite='#6D3800', mean='#7A1CF0', blocked='#BB580C', muted='#757575', accent='#004A8F',
               cycle=['#004A8F', '#BB580C', '#0D8549', '#C21BC8', '#6D3800', '#7A1CF0', '#3C3C3C'])
 
 # %% ../../nbs/appendix/plotting.ipynb #281d1674
 def _colour(name, c) -> tuple:
     "A colour as three numbers from 0 to 1."
     try: return to_rgb(c)
-    except (TypeError, ValueError): raise ValueError(f"{name} is {brief(c)}; give a colour such as '#0072B2'") from None
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {brief(c)}; give a colour such as '#0072B2'") from None
 
 # %% ../../nbs/appendix/plotting.ipynb #2f6a04a5
 def contrast(
@@ -46,22 +47,27 @@ def ink(
     "A colour for words: darkened until they can be read on white."
     require_number('least', least, 1, 21)
     rgb = np.array(_colour('color', COLORS.get(color, color) if isinstance(color, str) else color))
-    return next(c for c in (to_hex(share*rgb) for share in np.linspace(1, 0, 101)) if contrast(c) >= least)
+    return next(c for c in (to_hex(share*rgb) for share in np.linspace(1, 0, 101))
+                if contrast(c) >= least)
 
 # %% ../../nbs/appendix/plotting.ipynb #3d101db9
 def use_style():
     "Set matplotlib's defaults to the look of this book."
-    plt.rcParams.update({'figure.dpi': 110, 'savefig.dpi': 110, 'figure.facecolor': 'white', 'axes.facecolor': 'white',
-        'font.size': 10, 'axes.titlesize': 10, 'axes.labelsize': 10, 'legend.fontsize': 9, 'legend.frameon': False,
-        'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True, 'grid.color': '#E6E6E6', 'grid.linewidth': .7,
-        'axes.axisbelow': True, 'lines.linewidth': 1.8, 'axes.prop_cycle': plt.cycler(color=COLORS['cycle']),
-        'image.cmap': 'viridis', 'figure.constrained_layout.use': True})
+    plt.rcParams.update({'figure.dpi': 110, 'savefig.dpi': 110, 'figure.facecolor': 'white',
+                         'axes.facecolor': 'white', 'font.size': 10, 'axes.titlesize': 10,
+                         'axes.labelsize': 10, 'legend.fontsize': 9, 'legend.frameon': False,
+                         'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True,
+                         'grid.color': '#E6E6E6', 'grid.linewidth': .7, 'axes.axisbelow': True,
+                         'lines.linewidth': 1.8,
+                         'axes.prop_cycle': plt.cycler(color=COLORS['cycle']),
+                         'image.cmap': 'viridis', 'figure.constrained_layout.use': True})
 
 # %% ../../nbs/appendix/plotting.ipynb #5bd1c94e
 def _place(name, v) -> float:
     "A number, or a tensor of one, as a number."
     try: return require_number(name, float(v))
-    except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {brief(v)}; give one number') from None
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f'{name} is {brief(v)}; give one number') from None
 
 # %% ../../nbs/appendix/plotting.ipynb #644cc0e5
 def show_room(
@@ -72,11 +78,14 @@ def show_room(
 ):
     "Draw border, wall and door in pixel coordinates and return `ax`."
     low, high, half = border - 1, img_size - border, wall_width/2
-    ax.add_patch(Rectangle((low, low), high - low, high - low, fill=False, lw=2, color=COLORS['wall']))
+    ax.add_patch(Rectangle((low, low), high - low, high - low, fill=False, lw=2,
+                           color=COLORS['wall']))
     if wall_x is not None:
         wall_x, door_y = _place('wall_x', wall_x), _place('door_y', door_y)
         for y0, y1 in ((low, door_y - door_space - .5), (door_y + door_space + .5, high)):
-            if y1 > y0: ax.add_patch(Rectangle((wall_x - half, y0), 2*half, y1 - y0, color=COLORS['wall'], lw=0))
+            if y1 > y0:
+                ax.add_patch(Rectangle((wall_x - half, y0), 2*half, y1 - y0, color=COLORS['wall'],
+                                       lw=0))
     ax.set(xlim=(0, img_size - 1), ylim=(img_size - 1, 0), aspect='equal', xticks=[], yticks=[])
     ax.grid(False)
     for s in ax.spines.values(): s.set_visible(False)
@@ -86,7 +95,9 @@ def show_room(
 def _pixels(name, x) -> np.ndarray:
     "Frames uint8 [...,2,H,W] as an array."
     x = np.asarray(x.cpu() if hasattr(x, 'cpu') and x.device.type != 'meta' else x)
-    if x.dtype != np.uint8 or x.ndim < 3 or x.shape[-3] != 2 or not x.size: raise ValueError(f'{name} is {x.dtype} of shape {list(x.shape)}; give uint8 [...,2,H,W], as `render` makes them')
+    if x.dtype != np.uint8 or x.ndim < 3 or x.shape[-3] != 2 or not x.size:
+        raise ValueError(f'{name} is {x.dtype} of shape {list(x.shape)}; give uint8 [...,2,H,W], '
+                         f'as `render` makes them')
     return x
 
 # %% ../../nbs/appendix/plotting.ipynb #203fcf6a
@@ -98,7 +109,8 @@ def frame_rgb(
 ) -> np.ndarray: # uint8 [...,H,W,3]
     "A two-channel frame as a colour picture (@eq-tint)."
     x = _pixels('obs', obs).astype(np.float32)[..., None] / 255
-    if dot not in COLORS or dot == 'cycle': raise ValueError(f"dot is {dot!r}, no colour of the palette{nearest(dot, COLORS)}")
+    if dot not in COLORS or dot == 'cycle':
+        raise ValueError(f"dot is {dot!r}, no colour of the palette{nearest(dot, COLORS)}")
     d, w = x[..., 0, :, :, :], x[..., 1, :, :, :]
     return ((255*(1 - w) + _rgb('wall')*w)*(1 - d) + _rgb(dot)*d).round().astype(np.uint8)
 
@@ -109,7 +121,9 @@ def show_frame(
     title=None, dot='dot',  # above the frame; the dot's colour
 ):
     "Show one frame [2,H,W] on `ax`."
-    ax.imshow(frame_rgb(obs, dot), interpolation='nearest'); ax.set(xticks=[], yticks=[]); ax.grid(False)
+    ax.imshow(frame_rgb(obs, dot), interpolation='nearest')
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
     for s in ax.spines.values(): s.set_visible(False)
     if title: ax.set_title(title)
     return ax
@@ -121,29 +135,37 @@ def episode_frames(
 ) -> list:    # of uint8 [H,W,3]
     "An episode as pictures: the dot, where it has been, and the goal in its own colour."
     frames, goal = _pixels('frames', frames), _pixels('goal', goal)
-    if frames.shape[1:] != goal.shape: raise ValueError(f'goal has shape {list(goal.shape)}; give a picture of the size of frames {list(frames.shape)}')
+    if frames.shape[1:] != goal.shape:
+        raise ValueError(f'goal has shape {list(goal.shape)}; give a picture of the size of frames '
+                         f'{list(frames.shape)}')
     tint = lambda rgb, mask, name: (rgb*(1 - mask) + _rgb(name)*mask).round().astype(np.uint8)
     as_mask = lambda x: x[..., 0, :, :, None].astype(np.float32)/255
     been, out = np.zeros_like(as_mask(goal)), []
     for f in frames:
         rgb = tint(tint(frame_rgb(f), .25*been, 'dot'), as_mask(goal)*(1 - as_mask(f)), 'goal')
-        out.append(rgb); been = np.maximum(been, as_mask(f))
+        out.append(rgb)
+        been = np.maximum(been, as_mask(f))
     return out
 
 # %% ../../nbs/appendix/plotting.ipynb #db5d52ba
 def _coloured(f) -> np.ndarray:
     "A picture uint8 [H,W,3]."
     x = np.asarray(f)
-    if x.dtype != np.uint8 or x.ndim != 3 or x.shape[2] != 3 or not x.size: raise ValueError(f'frames holds {x.dtype} of shape {list(x.shape)}; give pictures uint8 [H,W,3]')
+    if x.dtype != np.uint8 or x.ndim != 3 or x.shape[2] != 3 or not x.size:
+        raise ValueError(f'frames holds {x.dtype} of shape {list(x.shape)}; give pictures uint8 '
+                         f'[H,W,3]')
     return x
 
 # %% ../../nbs/appendix/plotting.ipynb #f92317e5
-def gif_bytes(frames, fps: float, scale: int) -> bytes:
+def gif_bytes(frames: list, fps: float, scale: int) -> bytes:
     "The content of a looping GIF that rests a second on its last frame."
-    ims = [PILImage.fromarray(np.asarray(f)).resize((f.shape[1]*scale, f.shape[0]*scale), PILImage.Resampling.NEAREST) for f in frames]
-    ims = [im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE) for im in ims]
+    ims = [PILImage.fromarray(np.asarray(f)).resize((f.shape[1]*scale, f.shape[0]*scale),
+                                                    PILImage.Resampling.NEAREST) for f in frames]
+    ims = [im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE)
+           for im in ims]
     buf, ms = io.BytesIO(), [int(1000/fps)]*(len(ims) - 1) + [1000]
-    ims[0].save(buf, format='gif', save_all=True, append_images=ims[1:], duration=ms, loop=0, optimize=True)
+    ims[0].save(buf, format='gif', save_all=True, append_images=ims[1:], duration=ms, loop=0,
+                optimize=True)
     return buf.getvalue()
 
 def save_gif(
@@ -153,8 +175,10 @@ def save_gif(
     scale=3,       # every pixel becomes scale × scale
 ) -> Path:
     "Write a looping GIF that rests a second on its last frame."
-    require_number('fps', fps, above=0, high=1000); require_int('scale', scale, high=64)
-    if Path(path).suffix.lower() != '.gif': raise ValueError(f"path is '{path}'; give a name that ends in .gif")
+    require_number('fps', fps, above=0, high=1000)
+    require_int('scale', scale, high=64)
+    if Path(path).suffix.lower() != '.gif':
+        raise ValueError(f"path is '{path}'; give a name that ends in .gif")
     frames = [_coloured(f) for f in frames]
     if not frames: raise ValueError('frames is empty; give at least one picture')
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -169,9 +193,12 @@ def gif_output(path: str | Path):
 
 # %% ../../nbs/appendix/plotting.ipynb #1d749274
 def fig_rgb(fig: Figure) -> np.ndarray:
-    "A figure as pixels [H,W,3], for a frame of a film; closes the figure."
+    "A figure as pixels [H,W,3], for a frame of an animation; closes the figure."
     require_methods('fig', fig, 'savefig')
-    buf = io.BytesIO(); fig.savefig(buf, format='png'); plt.close(fig); buf.seek(0)
+    buf = io.BytesIO()
+    fig.savefig(buf, format='png')
+    plt.close(fig)
+    buf.seek(0)
     return np.asarray(PILImage.open(buf).convert('RGB'))
 
 # %% ../../nbs/appendix/plotting.ipynb #5754d147
@@ -182,10 +209,12 @@ def curves(
     xlabel='step', ylabel='', log=False,
 ):
     "Draw named curves on one pair of axes, each with a colour and a mark of its own, and a legend."
-    require_methods('ax', ax, 'plot'); require_methods('ys', ys, 'items')
+    require_methods('ax', ax, 'plot')
+    require_methods('ys', ys, 'items')
     if not ys: raise ValueError('ys is {}; give at least one curve, name -> values')
     for (name, y), c, m in zip(ys.items(), COLORS['cycle']*9, 'os^Dv'*13):
         ax.plot(x, np.asarray(y, dtype=float), color=c, marker=m, markevery=.12, ms=4.5, label=name)
     if log: ax.set_yscale('log')
-    ax.set(xlabel=xlabel, ylabel=ylabel); ax.legend()
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend()
     return ax

@@ -11,22 +11,22 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from .files import PACKAGE, parse_json, read_bytes, reading, write_file
 from .devices import device_name, rng
-from ..training.checkpoints import load_trained, save_trained, Trained
+from ..training.checkpoints import load_trained, save_trained, Trained, WEIGHTS
 from ..training.learner import train
 from ..training.refining import refine
 from jepa_tutorial.planning.episodes import (
     oracle, random_actions, run_episodes, run_policy, straight_line
 )
-from ..planning.mppi import load_planner
-from .evaluation import evaluate, outcomes, summary
-from .fingerprints import code_digest, mark, world_digest
+from ..planning.agent import load_planner
+from .evaluation import evaluate, evaluations, outcomes, summary
+from .fingerprints import code_digest, stale_note, world_digest
 from .inspecting import embedding_stats, probe_layout
 from .rows import episodes_of, PLANNERS, queue, Row, settings
 from .tasks import load_tasks, VALIDATION, world_tasks
 
 # %% auto #0
 __all__ = ['TimeIsUp', 'deadline', 'shipped', 'train_row', 'commit', 'provenance', 'result_path', 'make_row', 'baselines',
-           'load_results', 'table', 'work', 'matching']
+           'baselines_path', 'load_results', 'table', 'work', 'matching']
 
 # %% ../../nbs/appendix/reproduce.ipynb #6eab03f5
 class TimeIsUp(Exception): "The minutes that were asked for have passed."
@@ -43,20 +43,22 @@ def deadline(
 def shipped(cfg: DictConfig, refined: bool = False) -> Path | None:
     "Weights of this package that were trained with these settings, and refined or not, if there are any."
     key = lambda c: {k: c[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
-    cards = sorted((PACKAGE/'weights').glob('*.json'))
+    wanted = key(OmegaConf.to_container(cfg))
     def fits(path):
-        with reading(path, 'install the package again'): card = parse_json(read_bytes(path)); return key(card['config']) == key(OmegaConf.to_container(cfg)) and ('refined' in card) == refined
-    return next((c.with_suffix('') for c in cards if fits(c)), None)
+        with reading(path, 'install the package again'):
+            card = parse_json(read_bytes(path))
+            return key(card['config']) == wanted and ('refined' in card) == refined
+    return next((c.with_suffix('') for c in sorted(WEIGHTS.glob('*.json')) if fits(c)), None)
 
 def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
     cfg, folder = settings(row), Path(runs)/row.run
     if row.variant == 'refined': return _refined(row, folder, runs, check, device, progress)
     epoch = folder/f'epoch_{cfg.optim.epochs - row.epochs_back:03}'
-    if not row.epochs_back and not (folder/'state.pt').exists() and (ours := shipped(cfg)): return load_trained(ours, device)
+    begun = (folder/'state.pt').exists()
+    if not row.epochs_back and not begun and (ours := shipped(cfg)): return load_trained(ours, device)
     if not epoch.with_suffix('.safetensors').exists():
-        if not (folder/'state.pt').exists(): _keep_training_digest(row, folder)
-        from jepa_tutorial.tools.evaluation import evaluations
+        if not begun: _keep_training_digest(row, folder)
         train(cfg, folder, [check, *evaluations(cfg)], device=device, progress=progress)
     return load_trained(epoch, device)
 
@@ -67,20 +69,25 @@ def _refined(row, folder, runs, check, device, progress):
     if ours and not row.epochs_back: return load_trained(ours, device)
     if not (folder/'model.safetensors').exists():
         _keep_training_digest(row, folder)
-        save_trained(folder/'model', refine(train_row(row._replace(variant='full'), runs, check, device, progress), say=lambda *_: check()), half=True)
+        trained = train_row(row._replace(variant='full'), runs, check, device, progress)
+        made = refine(trained, on_update=lambda *_: check())
+        save_trained(folder/'model', made, half=True)
     return load_trained(folder, device)
 
 # %% ../../nbs/appendix/reproduce.ipynb #80d6badf
 def commit() -> str | None:
     "The version of the code, if it lies in a clone."
-    try: return subprocess.run(['git', 'rev-parse', '--short=12', 'HEAD'], cwd=PACKAGE, capture_output=True, text=True, check=False).stdout.strip() or None
+    ask = ['git', 'rev-parse', '--short=12', 'HEAD']
+    try: done = subprocess.run(ask, cwd=PACKAGE, capture_output=True, text=True, check=False)
     except OSError: return None
+    return done.stdout.strip() or None
 
 def provenance(card: dict) -> dict:
     "Where a number comes from."
-    config = json.dumps(card['config'], sort_keys=True)
-    return dict(commit=commit(), config=hashlib.sha256(config.encode()).hexdigest()[:12], frames=card['frames'], train_seconds=card['seconds'], numbers=card['numbers'],
-                trained_on=card['device'], torch=torch.__version__, date=datetime.date.today().isoformat())
+    config = json.dumps(card['config'], sort_keys=True).encode()
+    return dict(commit=commit(), config=hashlib.sha256(config).hexdigest()[:12], frames=card['frames'],
+                train_seconds=card['seconds'], numbers=card['numbers'], trained_on=card['device'],
+                torch=torch.__version__, date=datetime.date.today().isoformat())
 
 # %% ../../nbs/appendix/reproduce.ipynb #68f7fdcf
 def _keep_training_digest(row: Row, folder: Path):
@@ -91,7 +98,8 @@ def _keep_training_digest(row: Row, folder: Path):
 def _digest_as_trained(row: Row, runs: Path, card: dict) -> dict:
     "Today's code_digest, but the training's as it was; None if that wasn't kept."
     kept = Path(runs)/row.run/'code_digest.json'
-    return code_digest(row) | dict(training=json.loads(kept.read_text()) if kept.exists() else card.get('code_digest'))
+    training = json.loads(kept.read_text()) if kept.exists() else card.get('code_digest')
+    return code_digest(row) | dict(training=training)
 
 # %% ../../nbs/appendix/reproduce.ipynb #9b2d03ab
 def result_path(row: Row, out: Path | str, final: bool) -> Path:
@@ -102,34 +110,64 @@ def _layout_errors(trained: Trained, shown: int = 3) -> dict:
     "Mean errors of the readings of wall and door, and the first few rooms, true and as they are read."
     true, read = probe_layout(trained)
     wall, door = (read - true)[:, 2:].abs().mean(0).tolist()
-    return dict(wall_error=wall, door_error=door, rooms=[[[round(v, 1) for v in r] for r in room] for room in torch.stack([true, read], 1)[:shown].tolist()])
+    rooms = torch.stack([true, read], 1)[:shown].tolist()
+    rounded = [[[round(v, 1) for v in r] for r in room] for room in rooms]
+    return dict(wall_error=wall, door_error=door, rooms=rounded)
 
-def make_row(row: Row, out: Path, runs: Path, final=False, check=lambda learner=None: None, device=None, progress=False) -> dict:
+def _stats(trained: Trained, world: str) -> dict:
+    "What a row keeps of the embeddings of its model."
+    stats = embedding_stats(trained, world == 'fixed_wall')._asdict()
+    layout = _layout_errors(trained) if world == 'random_wall' else {}
+    return {k: v for k, v in stats.items() if k != 'z'} | layout
+
+# %% ../../nbs/appendix/reproduce.ipynb #96a499d4
+def make_row(
+    row: Row,
+    out: Path, runs: Path,   # folders of the results, and of the training runs
+    final=False,             # on the held-out tasks, or on validation tasks
+    check=lambda learner=None: None,   # called now and then; may raise to stop
+    device=None, progress=False,
+) -> dict:
     "Train if necessary, evaluate, and write the result."
     trained = train_row(row, runs, check, device, progress)
-    dev, n = next(trained.jepa.parameters()).device, episodes_of(row)
-    tasks = load_tasks(f'{row.tasks_world}_v1', n) if final else world_tasks(row.tasks_world, n, VALIDATION)
-    planner, path = load_planner(*PLANNERS[row.planner]), result_path(row, out, final)
-    act = lambda part, i: run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
-    got = evaluate(act, tasks, Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl', check, 20 if dev.type == 'cpu' else n)
-    inside = embedding_stats(trained, row.world == 'fixed_wall')._asdict() | (_layout_errors(trained) if row.world == 'random_wall' else {}); del inside['z']
-    result = dict(row._asdict(), tasks=path.parent.name, **summary(*got), device=device_name(dev), **provenance(trained.card),
-                  inside=inside, code_digest=_digest_as_trained(row, runs, trained.card))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, (json.dumps(result, indent=1) + '\n').encode())
+    n, world, path = episodes_of(row), row.tasks_world, result_path(row, out, final)
+    tasks = load_tasks(f'{world}_v1', n) if final else world_tasks(world, n, VALIDATION)
+    result = dict(row._asdict(), tasks=path.parent.name, **_evaluated(row, trained, tasks, path, runs, check))
+    result |= dict(provenance(trained.card), embedding=_stats(trained, row.world),
+                   code_digest=_digest_as_trained(row, runs, trained.card))
+    _write(path, result)
     return result
+
+# %% ../../nbs/appendix/reproduce.ipynb #abb0e485
+def _evaluated(row, trained, tasks, path: Path, runs: Path, check) -> dict:
+    "Outcomes of the row's episodes, in pieces that are kept."
+    dev, planner = next(trained.jepa.parameters()).device, load_planner(*PLANNERS[row.planner])
+    act = lambda part, i: run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
+    log = Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl'
+    piece = 20 if dev.type == 'cpu' else len(tasks.start)
+    return dict(summary(*evaluate(act, tasks, log, check, piece)), device=device_name(dev))
+
+def _write(path: Path, numbers):
+    "Write numbers as JSON, in one piece."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, (json.dumps(numbers, indent=1) + '\n').encode())
 
 # %% ../../nbs/appendix/reproduce.ipynb #33256c5b
 def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop') -> list[dict]:
     "Three policies that learn nothing, on the tasks of a world; written to the results."
     tasks = load_tasks(f'{world}_v1') if final else world_tasks(world, 1000, VALIDATION)
-    rows, path = [], Path(out)/('final' if final else 'validation')/f'baselines-{world}-{contact}.json'
+    rows, path = [], baselines_path(world, contact, out, final)
     for name, policy in dict(random=random_actions, straight=straight_line, oracle=oracle).items():
         e = run_policy(policy, tasks, 200, contact, rng(0))
-        rows.append(dict(world=world, policy=name, contact=contact, **summary(outcomes(e, tasks), e.seconds), code_digest=dict(world=world_digest(world, contact))))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, (json.dumps([{k: v for k, v in r.items() if k != 'failed'} for r in rows], indent=1) + '\n').encode())
+        measured = summary(outcomes(e, tasks), e.seconds)
+        now = dict(world=world_digest(world, contact))
+        rows.append(dict(world=world, policy=name, contact=contact, **measured, code_digest=now))
+    _write(path, [{k: v for k, v in r.items() if k != 'failed'} for r in rows])
     return rows
+
+def baselines_path(world: str, contact: str, out: Path | str, final: bool) -> Path:
+    "Where the baselines of a world are kept."
+    return Path(out)/('final' if final else 'validation')/f'baselines-{world}-{contact}.json'
 
 # %% ../../nbs/appendix/reproduce.ipynb #778def68
 def load_results(
@@ -138,38 +176,63 @@ def load_results(
     budgets=('laptop', 'full'),
 ) -> dict:                # Row -> its result, or None while it is open
     "Every row of the queues with what is known of it."
-    return {r: _result(path, r) if (path := result_path(r, out, final)).exists() else None for b in budgets for r in queue(b)}
+    found = {r: result_path(r, out, final) for b in budgets for r in queue(b)}
+    return {r: _result(path, r) if path.exists() else None for r, path in found.items()}
 
 # %% ../../nbs/appendix/reproduce.ipynb #16b623cb
 def _result(path: Path, row: Row) -> dict:
     "The result of `row`, as `make_row` wrote it."
     with reading(path, 'delete it, and jepa_reproduce measures the row again'):
         r = parse_json(read_bytes(path))
-        if wrong := [k for k, v in row._asdict().items() if r.get(k, v) != v]: raise ValueError(f'it is the result of another row: {wrong[0]} is {r[wrong[0]]}')
-        fine = all(0 <= r[k] <= 1 for k in ('success', 'low', 'high')) and 0 <= r['seconds_per_episode'] and 0 <= (r['steps_to_reach'] or 0)
-        if not fine: raise ValueError('its numbers are no rates and times')
+        other = [k for k, v in row._asdict().items() if r.get(k, v) != v]
+        if other: raise ValueError(f'it is the result of another row: {other[0]} is {r[other[0]]}')
+        rates = all(0 <= r[k] <= 1 for k in ('success', 'low', 'high'))
+        times = 0 <= r['seconds_per_episode'] and 0 <= (r['steps_to_reach'] or 0)
+        if not (rates and times): raise ValueError('its numbers are no rates and times')
         return r
 
 # %% ../../nbs/appendix/reproduce.ipynb #8a351c61
 def table(results: dict) -> str:
     "Rows as a Markdown table."
-    head = ['| budget | world | variant | seed | epoch | planner | contact | actions | walls | success | 95 % | steps | s/episode |', '|---|---|---|--:|--:|---|---|--:|---|--:|--:|--:|--:|']
-    measured = lambda v: (f"{v['success']:.1%}{mark(v)}", f"{v['low']:.0%}–{v['high']:.0%}", f"{v['steps_to_reach'] or float('nan'):.0f}", f"{v['seconds_per_episode']:.2g} ({v['device'].replace('NVIDIA ', '').split()[0].rstrip(',')})")
-    return '\n'.join(head + ['| ' + ' | '.join(map(str, (*r._replace(epochs_back='last' if not r.epochs_back else f'last − {r.epochs_back}', eval_world=r.eval_world or 'its own'), *(measured(v) if v else ('not run', '', '', ''))))) + ' |'
-                             for r, v in results.items()])
+    head = 'budget world variant seed epoch planner contact actions walls success interval steps s/episode'
+    align = '--- --- --- --: --: --- --- --: --- --: --: --: --:'
+    line = lambda cells: f"| {' | '.join(map(str, cells))} |"
+    rows = [line([*_named(r), *_measured(v)]) for r, v in results.items()]
+    return '\n'.join([line(head.split()), line(align.split()).replace(' ', ''), *rows])
+
+def _named(r: Row) -> tuple:
+    "The coordinates of a row, in words."
+    epoch = f'last − {r.epochs_back}' if r.epochs_back else 'last'
+    return tuple(r._replace(epochs_back=epoch, eval_world=r.eval_world or 'its own'))
+
+def _measured(v: dict | None) -> tuple:
+    "Success, its 95 % interval, steps and seconds; or that there is nothing yet."
+    if not v: return 'not run', '', '', ''
+    device = v['device'].replace('NVIDIA ', '').split()[0].rstrip(',')
+    steps = f"{v['steps_to_reach']:.0f}" if v['steps_to_reach'] else ''
+    return (f"{v['success']:.1%}{stale_note(v)}", f"{v['low']:.0%}–{v['high']:.0%}", steps,
+            f"{v['seconds_per_episode']:.2g} ({device})")
 
 # %% ../../nbs/appendix/reproduce.ipynb #b97a6283
-def work(rows: list[Row], out: Path, runs: Path, minutes: float, final: bool, device=None, progress=True):
+def work(
+    rows: list[Row],
+    out: Path, runs: Path,  # folders of the results, and of the training runs
+    minutes: float,         # after which it stops
+    final: bool,            # on the held-out tasks, or on validation tasks
+    device=None, progress=True,
+):
     "Make the open ones among `rows`, in order; yields each result as it comes."
     check = deadline(time.monotonic() + 60*minutes)
     for row in rows:
         if result_path(row, out, final).exists(): continue
-        try: check(); yield make_row(row, out, runs, final, check, device, progress)
+        try:
+            check()
+            yield make_row(row, out, runs, final, check, device, progress)
         except TimeIsUp: return
 
 # %% ../../nbs/appendix/reproduce.ipynb #fbd42e39
 def matching(rows: list[Row], pattern: str) -> list[Row]:
     "The rows whose name matches a shell pattern, or contains it."
     found = [r for r in rows if fnmatch.fnmatch(r.name, pattern) or pattern in r.name]
-    if not found: raise ValueError(f"no row matches '{pattern}'; a row is called, for example, {rows[0].name}")
-    return found
+    if found: return found
+    raise ValueError(f"no row matches '{pattern}'; a row is called, for example, {rows[0].name}")

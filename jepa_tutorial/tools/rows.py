@@ -14,50 +14,74 @@ __all__ = ['VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', '
 # %% ../../nbs/appendix/rows.ipynb #6c7204d4
 class Row(NamedTuple):
     "One result that a table or figure needs."
-    budget: str           # 'laptop' or 'full'
-    world: str            # 'fixed_wall' or 'random_wall'
-    variant: str = 'full' # of the recipe, see VARIANTS
+    budget: str            # 'laptop' or 'full'
+    world: str             # 'fixed_wall' or 'random_wall'
+    variant: str = 'full'  # of the recipe, see VARIANTS
     seed: int = 1
-    epochs_back: int = 0         # 0: after the last epoch; 1: one epoch earlier; ...
-    planner: str = 'fast' # see PLANNERS
+    epochs_back: int = 0   # 0: after the last epoch; 1: one epoch earlier; ...
+    planner: str = 'fast'  # see PLANNERS
     contact: str = 'stop'
-    steps: int = 200      # actions of an episode
-    eval_world: str = ''       # of the tasks, if from another world: 'random_wall' or 'new_wall'
+    steps: int = 200       # actions of an episode
+    eval_world: str = ''   # of the tasks, if from another world: 'random_wall' or 'new_wall'
+
     @property
     def run(self): return f'{self.budget}-{self.world}-{self.variant}-s{self.seed}'
+
     @property
     def tasks_world(self): return self.eval_world or self.world   # where its episodes take place
+
     @property
-    def name(self): return f'{self.run}-e{self.epochs_back}-{self.planner}-{self.contact}' + (f'-{self.steps}' if self.steps != 200 else '') + (f'-on-{self.eval_world}' if self.eval_world else '')
+    def name(self):
+        more = [str(self.steps)]*(self.steps != 200) + [f'on-{self.eval_world}']*bool(self.eval_world)
+        parts = [self.run, f'e{self.epochs_back}', self.planner, self.contact, *more]
+        return '-'.join(parts)
 
 # %% ../../nbs/appendix/rows.ipynb #e44fc995
-VARIANTS = dict(full=[], refined=[], no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'], no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
-                start_first=['loss.start=first'], start_every=['loss.start=every'], two_layers=['model.num_layers=2'], more_time_similarity=['loss.delta=48'],
-                per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'],
-                long_rollouts=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5', 'data.door_start=0.25', 'optim.predictor_scale=2.0'])
+VARIANTS = dict(
+    full=[], refined=[],
+    no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'],
+    no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
+    start_first=['loss.start=first'], start_every=['loss.start=every'],
+    two_layers=['model.num_layers=2'], more_time_similarity=['loss.delta=48'],
+    per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'],
+    long_rollouts=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5',
+                   'data.door_start=0.25', 'optim.predictor_scale=2.0'])
 ABLATIONS = [v for v in VARIANTS if v.startswith('no_')]
-PLANNERS = dict(fast=['plan_fast'], alert=['plan_alert'], memory=['plan_memory'], published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'], fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
-PRESETS = dict(full=dict(random_wall='random_wall', fixed_wall='fixed_wall'), laptop=dict(random_wall='quick_random', fixed_wall='quick'))
+
+# %% ../../nbs/appendix/rows.ipynb #d8ecc83a
+PLANNERS = dict(
+    fast=['plan_fast'], stuck_noise=['plan_stuck_noise'], revisit=['plan_revisit'],
+    published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'],
+    fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
+PRESETS = dict(full=dict(random_wall='random_wall', fixed_wall='fixed_wall'),
+               laptop=dict(random_wall='quick_random', fixed_wall='quick'))
 EPISODES = dict(laptop=200, full=1000)
 SLOW = ('published', 'cem', 'mppi_last')     # on a laptop a hundred episodes of these take an hour
 
 # %% ../../nbs/appendix/rows.ipynb #b62c013c
-INGREDIENTS = dict(no_warm_start=['warm_start=false', 'first_iterations=null'], no_fresh=['fresh=0.0'], white_fresh=['rho=[0.0]'], no_keep=['keep=0'],
-                   short_first=['first_iterations=null'], long_actions=['max_norm=2.45'], near_horizon=['horizon=30'], half_samples=['num_samples=50', 'num_elites=5'],
-                   four_iterations=['iterations=4'], two_actions=['execute=2'], ten_actions=['execute=10'], two_restarts=['restarts=2', 'num_elites=5'], carried_elites=['carry=true'])
+INGREDIENTS = dict(
+    no_warm_start=['warm_start=false', 'first_iterations=null'],
+    no_exploration=['explore_fraction=0.0'], white_exploration=['noise_correlation=[0.0]'],
+    no_kept_elites=['keep_elites=0'], short_first=['first_iterations=null'],
+    long_actions=['max_norm=2.45'], near_horizon=['horizon=30'],
+    half_samples=['num_samples=50', 'num_elites=5'], four_iterations=['iterations=4'],
+    two_actions=['execute_steps=2'], ten_actions=['execute_steps=10'],
+    two_restarts=['restarts=2', 'num_elites=5'], shifted_elites=['shift_elites=true'])
 PLANNERS |= {k: ['plan_fast', *v] for k, v in INGREDIENTS.items()}
 
 # %% ../../nbs/appendix/rows.ipynb #078f0582
 def episodes_of(row: Row) -> int:
     "How many episodes a row is made of."
-    return 100 if row.planner in SLOW else EPISODES['laptop'] if row.eval_world else EPISODES[row.budget]
+    if row.planner in SLOW: return 100
+    return EPISODES['laptop'] if row.eval_world else EPISODES[row.budget]
 
 # %% ../../nbs/appendix/rows.ipynb #5e2eb652
 def settings(
     row: Row,
 ): # the configuration of its training run
     "The preset of the row's budget and world, the overrides of its variant, and its seed."
-    return load_config(PRESETS[row.budget][row.world], *VARIANTS[row.variant], f'seed={row.seed}', f'name={row.run}', 'eval.plan_every=0')
+    own = f'seed={row.seed}', f'name={row.run}', 'eval.plan_every=0'
+    return load_config(PRESETS[row.budget][row.world], *VARIANTS[row.variant], *own)
 
 # %% ../../nbs/appendix/rows.ipynb #d5815955
 def queue(
@@ -70,23 +94,37 @@ def queue(
 # %% ../../nbs/appendix/rows.ipynb #8e74742b
 def _laptop():
     "Fixed wall first, since it trains in minutes; then the pair that random walls are about."
-    row = lambda *a, **k: Row('laptop', *a, **k)
-    rows = [row('fixed_wall')] + [row('fixed_wall', v) for v in ABLATIONS] + [row('fixed_wall', planner='fast_squared'), row('fixed_wall', contact='bounce')]
-    rows += [row('random_wall'), row('random_wall', 'no_inverse_dynamics')]
-    rows += [row('fixed_wall', v) for v in ('start_first', 'per_step', 'projector', 'two_layers')]
-    rows += [row('random_wall', contact='bounce')] + [row('fixed_wall', epochs_back=b) for b in (2, 4, 6, 8)] + [row('fixed_wall', planner=p) for p in INGREDIENTS]
-    rows += [row(w, planner='alert') for w in ('fixed_wall', 'random_wall')] + [row('random_wall', planner='memory'), row('fixed_wall', eval_world='random_wall')]
-    rows += [row('fixed_wall', planner=p, steps=100) for p in ('fast', 'published')]
-    return rows + [row('random_wall', v) for v in (*(v for v in ABLATIONS if v != 'no_inverse_dynamics'), 'more_time_similarity')]
+    fixed = lambda *a, **k: Row('laptop', 'fixed_wall', *a, **k)
+    walls = lambda *a, **k: Row('laptop', 'random_wall', *a, **k)
+    rows = [fixed(), *map(fixed, ABLATIONS), fixed(planner='fast_squared'), fixed(contact='bounce')]
+    rows += [walls(), walls('no_inverse_dynamics')]
+    rows += [fixed(v) for v in ('start_first', 'per_step', 'projector', 'two_layers')]
+    rows += [walls(contact='bounce'), *(fixed(epochs_back=b) for b in (2, 4, 6, 8))]
+    rows += [fixed(planner=p) for p in INGREDIENTS]
+    rows += [fixed(planner='stuck_noise'), walls(planner='stuck_noise'), walls(planner='revisit')]
+    rows += [fixed(eval_world='random_wall')]
+    rows += [fixed(planner=p, steps=100) for p in ('fast', 'published')]
+    others = [v for v in ABLATIONS if v != 'no_inverse_dynamics']
+    return rows + [walls(v) for v in (*others, 'more_time_similarity')]
 
 # %% ../../nbs/appendix/rows.ipynb #b4981dfc
 def _full():
-    "Random wall, fixed wall, the ablations, the planners, the other seeds, and the further questions."
-    row = lambda *a, **k: Row('full', *a, **k)
-    last = lambda *a, **k: [row(*a, **k, epochs_back=b) for b in range(3)]
-    fast = last('random_wall') + [row('random_wall', 'refined', planner=p) for p in ('fast', 'alert')] + last('fixed_wall') + [r for v in ABLATIONS for r in last('random_wall', v)]
-    search = [row('random_wall', v, planner=p) for p in ('published', 'fast_squared') for v in ('full', 'refined')] + [row('random_wall', planner=p) for p in ('cem', 'mppi_last', 'alert')] + last('random_wall', planner='memory') + [row('random_wall', contact='bounce'), row('random_wall', planner='published', contact='bounce')]
-    walls = [row('random_wall', 'refined', planner=p, eval_world='new_wall') for p in ('alert', 'memory')] + [row('fixed_wall', eval_world='random_wall')]
-    search += walls + [row(w, v, planner='published') for w, v in (('fixed_wall', 'full'), *(('random_wall', v) for v in ABLATIONS))]
-    seeds = [r for s in (1000, 10000) for r in last('random_wall', seed=s) + last('random_wall', seed=s, planner='memory') + [r for v in ABLATIONS for r in last('random_wall', v, seed=s)]]
-    return fast + search + seeds + [row('random_wall', v) for v in ('start_every', 'two_layers', 'per_step', 'projector')] + last('random_wall', 'long_rollouts')
+    "Random wall, fixed wall, the ablations, the planners, the other seeds, further questions."
+    fixed = lambda *a, **k: Row('full', 'fixed_wall', *a, **k)
+    walls = lambda *a, **k: Row('full', 'random_wall', *a, **k)
+    last = lambda row, *a, **k: [row(*a, **k, epochs_back=b) for b in range(3)]
+    refined = lambda planner, **k: walls('refined', planner=planner, **k)
+    rows = last(walls) + [refined('fast'), refined('stuck_noise')] + last(fixed)
+    rows += [r for v in ABLATIONS for r in last(walls, v)]
+    for p in ('published', 'fast_squared'): rows += [walls(planner=p), refined(p)]
+    rows += [walls(planner=p) for p in ('cem', 'mppi_last', 'stuck_noise')]
+    rows += last(walls, planner='revisit')
+    rows += [walls(contact='bounce'), walls(planner='published', contact='bounce')]
+    rows += [refined(p, eval_world='new_wall') for p in ('stuck_noise', 'revisit')]
+    rows += [fixed(eval_world='random_wall'), fixed(planner='published')]
+    rows += [walls(v, planner='published') for v in ABLATIONS]
+    for s in (1000, 10000):
+        rows += last(walls, seed=s) + last(walls, seed=s, planner='revisit')
+        rows += [r for v in ABLATIONS for r in last(walls, v, seed=s)]
+    rows += [walls(v) for v in ('start_every', 'two_layers', 'per_step', 'projector')]
+    return rows + last(walls, 'long_rollouts')

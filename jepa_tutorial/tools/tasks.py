@@ -6,7 +6,7 @@
 from __future__ import annotations
 from pathlib import Path
 import numpy as np, torch
-from .checks import require_choice
+from .checks import require_choice, require_int
 from .files import PACKAGE, reading
 from ..world.two_rooms import Layout, Rooms
 from ..planning.episodes import sample_tasks, Tasks
@@ -16,20 +16,21 @@ __all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'world_tasks', 'save_tasks', 'load
 
 # %% ../../nbs/appendix/tasks.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
-HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002, new_wall_v1=20_260_003)   # seeds, used for nothing else
-VALIDATION = 1_000_001
+HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002, new_wall_v1=20_260_003)   # seeds
+VALIDATION = 1_000_001                                                                         # another
 
 # %% ../../nbs/appendix/tasks.ipynb #b714f46d
 def world_tasks(
     world: str,  # 'fixed_wall', 'random_wall', or 'new_wall'
     n: int, seed: int,
 ) -> Tasks:
-    "Tasks of a world; new walls are 8 to 15 pixels from the inside of a border, where those of the training keep 16."
+    "Tasks of a world; new walls are 8 to 15 pixels from a border, those of the training at least 16."
     require_choice('world', world, 'fixed_wall', 'random_wall', 'new_wall')
     if world != 'new_wall': return sample_tasks(n, fixed=world == 'fixed_wall', seed=seed)
     near = Rooms(wall_padding=12)
     tasks = sample_tasks(4*n + 60, near, seed=seed)
-    new = ((tasks.layout.wall_x - near.wall_x).abs() > near.wall_x - Rooms().wall_padding).nonzero()[:n, 0]
+    off_centre = (tasks.layout.wall_x - near.wall_x).abs()
+    new = (off_centre > near.wall_x - Rooms().wall_padding).nonzero()[:n, 0]
     return Tasks(Layout(*(v[new] for v in tasks.layout)), *(v[new] for v in tasks[1:]))
 
 # %% ../../nbs/appendix/tasks.ipynb #ea70df6e
@@ -37,19 +38,24 @@ def save_tasks(name: str, n: int = 1000):
     "Write a held-out set to its file; done once for every version."
     t = world_tasks(name.rsplit('_', 1)[0], n, HELD_OUT[name])
     TASKS.mkdir(exist_ok=True)
-    np.savez_compressed(TASKS/f'{name}.npz', wall_x=t.layout.wall_x, door_y=t.layout.door_y, start=t.start, goal=t.goal)
+    arrays = dict(wall_x=t.layout.wall_x, door_y=t.layout.door_y, start=t.start, goal=t.goal)
+    np.savez_compressed(TASKS/f'{name}.npz', **arrays)
 
 # %% ../../nbs/appendix/tasks.ipynb #9ae769ff
 def _arrays(path: Path) -> dict:
     "The arrays of a task set: numbers of the right kinds and shapes, and never objects, which could run code."
     with reading(path, 'install the package again'), open(path, 'rb') as file:
         if file.read(4) != b'PK\x03\x04': raise ValueError('it is not an archive of arrays')
-        file.seek(0); f = np.load(file, allow_pickle=False)
+        file.seek(0)
+        f = np.load(file, allow_pickle=False)
         if sum(part.file_size for part in f.zip.infolist()) > 2**24: raise ValueError('it unpacks to more than 16 MB')
         d = {k: torch.from_numpy(f[k]) for k in ('wall_x', 'door_y', 'start', 'goal')}
+        n = len(d['start'])
         for k, v in d.items():
-            shape, dtype = ((len(d['start']), 2), torch.float32) if k in ('start', 'goal') else ((len(d['start']),), torch.int64)
-            if tuple(v.shape) != shape or v.dtype != dtype or not v.isfinite().all(): raise ValueError(f"'{k}' is not {dtype} of shape {list(shape)}, finite")
+            place = k in ('start', 'goal')
+            shape, dtype = ((n, 2), torch.float32) if place else ((n,), torch.int64)
+            fine = tuple(v.shape) == shape and v.dtype == dtype and v.isfinite().all()
+            if not fine: raise ValueError(f"'{k}' is not {dtype} of shape {list(shape)}, finite")
         return d
 
 # %% ../../nbs/appendix/tasks.ipynb #567e2017
@@ -60,5 +66,5 @@ def load_tasks(
     "A held-out task set."
     if not isinstance(name, str) or name not in HELD_OUT: raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
     d = _arrays(TASKS/f'{name}.npz')
-    if n is not None and not (isinstance(n, int) and n is not True and 1 <= n <= len(d['start'])): raise ValueError(f"n={n!r}, but '{name}' has 1 to {len(d['start'])} tasks")
+    if n is not None: require_int('n', n, 1, len(d['start']))
     return Tasks(Layout(d['wall_x'][:n], d['door_y'][:n]), d['start'][:n], d['goal'][:n])

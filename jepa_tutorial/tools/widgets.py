@@ -20,29 +20,36 @@ __all__ = ['png', 'interact', 'keys', 'animate', 'player', 'bar']
 def png(fig: Figure) -> bytes:
     "A figure as a PNG file; closes the figure."
     require_methods('fig', fig, 'savefig')
-    buf = io.BytesIO(); fig.savefig(buf, format='png', bbox_inches='tight'); plt.close(fig)
+    buf = io.BytesIO()
+    fig.savefig(buf, format='png', bbox_inches='tight')
+    plt.close(fig)
     return buf.getvalue()
 
 # %% ../../nbs/appendix/widgets.ipynb #8a6e392a
 def interact(
     draw,          # draw(**values) -> Figure, or a generator of figures that replace one another
     beside=False,  # controls left of the picture, not above it?
-    **controls,    # name=(low, high[, step]), [choices], True/False, 'text', or a widget such as `keys`
+    **controls,    # name=(low, high[, step]), [choices], True/False, 'text', or a widget (`keys`)
 ):
     "Controls in front of `draw`, for a live notebook; needs ipywidgets."
     import ipywidgets as w
     require_methods('draw', draw, '__call__')
-    view, shown = w.Image(format='png', layout=w.Layout(align_self='flex-start', max_width='100%', min_width='0')), {}
+    layout = w.Layout(align_self='flex-start', max_width='100%', min_width='0')
+    view, shown = w.Image(format='png', layout=layout), {}
     def update(**values):
         if values == shown: return
         for fig in _figures(draw(**values)): view.value = png(fig)
-        shown.clear(); shown.update(values)
-    update.__signature__ = signature(draw).replace(parameters=[p for p in signature(draw).parameters.values() if p.name in controls or p.kind == p.VAR_KEYWORD])
+        shown.clear()
+        shown.update(values)
+    update.__signature__ = signature(draw).replace(parameters=[
+        p for p in signature(draw).parameters.values()
+        if p.name in controls or p.kind == p.VAR_KEYWORD])
     panel = w.interactive(update, **controls)
     update(**{c.description: c.value for c in panel.kwargs_widgets})
     for c in panel.kwargs_widgets: c.continuous_update = False
     parts = list(panel.children[:-1])
-    return w.VBox([w.HBox([w.VBox(parts, layout=w.Layout(flex='0 0 auto')), view]), panel.out] if beside else [*parts, view, panel.out])
+    if not beside: return w.VBox([*parts, view, panel.out])
+    return w.VBox([w.HBox([w.VBox(parts, layout=w.Layout(flex='0 0 auto')), view]), panel.out])
 
 def _figures(drawn): return [drawn] if isinstance(drawn, Figure) else drawn
 
@@ -56,29 +63,37 @@ def keys(
     "Buttons whose value is the string of letters pressed so far; ⌫ takes the last one back."
     import ipywidgets as w
     if columns is not None: require_int('columns', columns)
-    if not all(isinstance(k, str) for k in labels): raise ValueError(f'labels is {brief(labels)}; give a string, one letter for each button')
+    if not all(isinstance(k, str) for k in labels):
+        raise ValueError(f'labels is {brief(labels)}; give a string, one letter for each button')
     from traitlets import Unicode
     class Keys(w.HBox, w.ValueWidget): value, description = Unicode(), Unicode()
-    pad = Keys([w.Button(description=k, tooltip=(tips or {}).get(k, ''), layout=w.Layout(width='3em', margin='2px')) for k in [*labels, '⌫']], value=start)
-    if columns: pad.layout = w.Layout(flex_flow='row wrap', width=f'calc({columns}*(3em + 4px) + 8px)')
-    for b in pad.children:
-        b.on_click(lambda b: setattr(pad, 'value', pad.value[:-1] if b.description == '⌫' else pad.value + b.description))
+    size = dict(width='3em', margin='2px')
+    pad = Keys([w.Button(description=k, tooltip=(tips or {}).get(k, ''), layout=w.Layout(**size))
+                for k in [*labels, '⌫']], value=start)
+    if columns:
+        pad.layout = w.Layout(flex_flow='row wrap', width=f'calc({columns}*(3em + 4px) + 8px)')
+    def press(b):
+        pad.value = pad.value[:-1] if b.description == '⌫' else pad.value + b.description
+    for b in pad.children: b.on_click(press)
     return pad
 
 # %% ../../nbs/appendix/widgets.ipynb #dd7de819
 def animate(
     draw,            # draw(**values) -> Figure, all of one size
     fps=1.5,         # pictures per second
-    **values,        # name=[value of the first picture, of the second, ...]; what stays the same isn't a list
+    **values,        # name=[value of the first picture, of the second, ...], or one that stays
 ):
-    "The static twin of a hand: a GIF of `draw` over lists of values, shown below the cell."
+    "The static version of `interact`: a GIF of `draw` over lists of values, below the cell."
     require_methods('draw', draw, '__call__')
     many = {k: len(v) for k, v in values.items() if isinstance(v, list)}
-    if len({*many.values()}) != 1: raise ValueError(f'values have the lengths {many}; give at least one list, and all lists of one length')
+    if len({*many.values()}) != 1:
+        raise ValueError(f'values have the lengths {many}; give at least one list, and all lists '
+                         f'of one length')
     n = max(many.values())
     each = [{k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(n)]
     with tempfile.TemporaryDirectory() as folder:
-        gif_output(save_gif([fig_rgb(draw(**v)) for v in each], Path(folder)/'film.gif', fps=fps, scale=1))
+        gif_output(save_gif([fig_rgb(draw(**v)) for v in each], Path(folder)/'animation.gif',
+                            fps=fps, scale=1))
 
 # %% ../../nbs/appendix/widgets.ipynb #13039b93
 def player(
@@ -88,13 +103,18 @@ def player(
 ):
     "A slider that can also run by itself."
     import ipywidgets as w
-    require_int('low', low, -10**9); require_int('high', high, low); require_int('step', step); require_number('seconds', seconds, above=0)
+    require_int('low', low, -10**9)
+    require_int('high', high, low)
+    require_int('step', step)
+    require_number('seconds', seconds, above=0)
     if start is not None: require_int('start', start, low, high)
     from traitlets import Int, Unicode, link
     class Player(w.HBox, w.ValueWidget): value, description = Int(), Unicode()
     start = low if start is None else start
     each = dict(value=start, min=low, max=high, step=step)
-    play, slider = w.Play(interval=int(1000*seconds), show_repeat=False, layout=w.Layout(width='6em'), **each), w.IntSlider(continuous_update=False, **each)
+    play = w.Play(interval=int(1000*seconds), show_repeat=False, layout=w.Layout(width='6em'),
+                  **each)
+    slider = w.IntSlider(continuous_update=False, **each)
     pad = Player([slider, play], value=start)
     w.jslink((play, 'value'), (slider, 'value'))
     for name in ('value', 'description'): link((pad, name), (slider, name))
@@ -102,14 +122,15 @@ def player(
 
 # %% ../../nbs/appendix/widgets.ipynb #60290e67
 class bar(ProgressBar):
-    "A fastprogress bar for loops inside of a `interact`; an interrupt ends the loop after the running step."
+    "A fastprogress bar inside of `interact`; an interrupt ends the loop after the running step."
     def on_iter_begin(self):
         import ipywidgets as w
         from IPython.display import display
         self.box = w.HBox([w.IntProgress(max=self.total), w.Label()])
         display(self.box)
 
-    def on_update(self, val, text): self.box.children[0].value, self.box.children[1].value = val, text
+    def on_update(self, val, text):
+        self.box.children[0].value, self.box.children[1].value = val, text
 
     def __iter__(self):
         stop, self.box = [], None

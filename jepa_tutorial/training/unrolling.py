@@ -24,7 +24,9 @@ def rollout(
     actions: torch.Tensor,  # [B,T,A]
 ) -> torch.Tensor:          # [B,T+1,D], the first frame included
     "The model's own rollout, with the embedding it starts from in front (@eq-dream)."
-    require_methods('jepa', jepa, 'unroll'); require_tensors('z0 [B,D], actions [B,T,A]', z0, actions); return torch.cat([z0[:, None], jepa.unroll(z0, actions)], 1)
+    require_methods('jepa', jepa, 'unroll')
+    require_tensors('z0 [B,D], actions [B,T,A]', z0, actions)
+    return torch.cat([z0[:, None], jepa.unroll(z0, actions)], 1)
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #ac72d4cc
 def noise_like(
@@ -33,7 +35,10 @@ def noise_like(
     sigma: float = 1.,                         # standard deviation, in pixels
 ) -> torch.Tensor:                             # [B,T,A]
     "Random actions in the place of `actions`."
-    require_tensors('actions [...]', actions); require_generator(generator); require_number('sigma', sigma, 0); where = generator.device if generator is not None else actions.device
+    require_tensors('actions [...]', actions)
+    require_generator(generator)
+    require_number('sigma', sigma, 0)
+    where = generator.device if generator is not None else actions.device
     return sigma*torch.randn(actions.shape, generator=generator, device=where).to(actions)
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #824d3583
@@ -55,15 +60,23 @@ def unroll_eval(
     sigma: float = 1.,                         # their standard deviation, in pixels
 ) -> Unroll:
     "True positions, decoded frames, and the decoded rollouts under true and under random actions (@eq-unroll-error)."
-    require_methods('jepa', jepa, 'encode', 'unroll'); require_methods('probe', probe, '__call__'); require_type('clips', clips, Clip, 'a Clip, such as sample_clips(8)')
+    require_methods('jepa', jepa, 'encode', 'unroll')
+    require_methods('probe', probe, '__call__')
+    require_type('clips', clips, Clip, 'a Clip, such as sample_clips(8)')
     require_tensors('clips.obs [B,T,...] image, clips.action [B,S,A]', clips.obs, clips.action)
     T = clips.obs.shape[1] - 1
-    if T < 1: raise ValueError(f"clips has {T + 1} frame per clip, unrolling needs at least 2: sample them with TrajectoryConfig(clip=91)")
-    if clips.action.shape[1] < T: raise ValueError(f'clips.action has shape {list(clips.action.shape)}, but {T + 1} frames need {T} actions')
-    require_tensors('clips.position [B,T,2]', clips.position, B=len(clips.obs), T=T + 1); require_generator(generator)
+    if T < 1:
+        raise ValueError(f"clips has {T + 1} frame per clip, unrolling needs at least 2: sample "
+                         f"them with TrajectoryConfig(clip=91)")
+    if clips.action.shape[1] < T:
+        raise ValueError(f'clips.action has shape {list(clips.action.shape)}, but {T + 1} frames '
+                         f'need {T} actions')
+    require_tensors('clips.position [B,T,2]', clips.position, B=len(clips.obs), T=T + 1)
+    require_generator(generator)
     z = embed(jepa, clips.obs, chunk=8)
     actions, position = clips.action[:, :T].to(z), clips.position.to(z)
-    gt_act, rand_act = (decode(jepa, probe, rollout(jepa, z[:, 0], a)) for a in (actions, noise_like(actions, generator, sigma)))
+    gt_act, rand_act = (decode(jepa, probe, rollout(jepa, z[:, 0], a))
+                        for a in (actions, noise_like(actions, generator, sigma)))
     error = (gt_act - position).norm(dim=-1).mean(0)
     return Unroll(position, decode(jepa, probe, z), gt_act, rand_act, error, clips.layout)
 
@@ -75,10 +88,13 @@ def _sheet(
 ) -> np.ndarray:
     "Pictures in a grid with a title above each column."
     from PIL import Image, ImageDraw, ImageFont
-    big = np.pad(pictures.repeat(scale, 2).repeat(scale, 3), [(0, 0), (0, 0), (2, 2), (2, 2), (0, 0)], constant_values=255)
+    big = np.pad(pictures.repeat(scale, 2).repeat(scale, 3),
+                 [(0, 0), (0, 0), (2, 2), (2, 2), (0, 0)], constant_values=255)
     r, c, h, w, _ = big.shape
     head = Image.new('RGB', (c*w, 18), 'white')
-    for i, t in enumerate(titles): ImageDraw.Draw(head).text((i*w + w/2, 9), t, fill='black', anchor='mm', font=ImageFont.load_default(12))
+    for i, t in enumerate(titles):
+        ImageDraw.Draw(head).text((i*w + w/2, 9), t, fill='black', anchor='mm',
+                                  font=ImageFont.load_default(12))
     return np.concatenate([np.asarray(head), big.transpose(0, 2, 1, 3, 4).reshape(r*h, c*w, 3)])
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #5a59efe9
@@ -89,12 +105,16 @@ def unroll_frames(
     scale: int = 2,   # every pixel becomes scale × scale
 ) -> list:            # T+1 pictures, uint8 [H,W,3]
     "A film of four columns, drawn by the simulator: GT, Dec GT, GT Act, Rand Act."
-    require_type('unroll', unroll, Unroll); [require_tensors(f'unroll.{k} [B,T,2] float32', getattr(unroll, k)) for k in unroll._fields[:4]]; require_int('clips', clips); require_int('scale', scale, high=64)
+    require_type('unroll', unroll, Unroll)
+    [require_tensors(f'unroll.{k} [B,T,2] float32', getattr(unroll, k)) for k in unroll._fields[:4]]
+    require_int('clips', clips)
+    require_int('scale', scale, high=64)
     from jepa_tutorial.tools.plotting import frame_rgb
     layout = Layout(*(v[:clips].cpu() for v in unroll.layout))
     films = [frame_rgb(render(p[:clips].cpu(), layout, rooms), c)                  # each [clips,T+1,H,W,3]
              for p, c in zip(unroll[:4], ('dot', 'dot', 'imagined', 'imagined'))]
-    return [_sheet(np.stack(pictures, 1), scale) for pictures in zip(*(f.swapaxes(0, 1) for f in films))]
+    return [_sheet(np.stack(pictures, 1), scale)
+            for pictures in zip(*(f.swapaxes(0, 1) for f in films))]
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #b941699a
 def crossing_step(
@@ -102,6 +122,8 @@ def crossing_step(
     layout: Layout,
 ) -> torch.Tensor:           # [B] first step in the other room; T+1 where there is none
     "When each trajectory first passes its wall."
-    require_tensors('position [B,T,2]', position, finite=True); require_layout(layout, Rooms(), position.shape[:1]); right = position[..., 0] > layout.wall_x.to(position)[..., None]
+    require_tensors('position [B,T,2]', position, finite=True)
+    require_layout(layout, Rooms(), position.shape[:1])
+    right = position[..., 0] > layout.wall_x.to(position)[..., None]
     crossed = right != right[:, :1]
     return torch.where(crossed.any(1), crossed.int().argmax(1), position.shape[1])

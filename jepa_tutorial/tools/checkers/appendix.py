@@ -8,9 +8,9 @@ import torch
 from .verdict import checker, close, Hint, need
 
 # %% auto #0
-__all__ = ['check_repeats', 'check_gap', 'check_settings', 'check_twins', 'check_flip', 'check_header', 'check_compare',
-           'check_tint', 'check_walk', 'check_planner_file', 'check_margin', 'check_exit_code', 'check_saved',
-           'check_speedup', 'check_intensity']
+__all__ = ['check_repeats', 'check_bfloat16_gap', 'check_settings', 'check_equal_normalized', 'check_flipped_bit', 'check_header',
+           'check_compare', 'check_tint', 'check_trajectory', 'check_planner_file', 'check_margin', 'check_exit_code',
+           'check_saved_rows', 'check_speedup', 'check_intensity']
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #087fccb3
 @checker
@@ -18,16 +18,20 @@ def check_repeats(repeats):
     "Is `repeats(seed)` the mean of five normal numbers, repeatable, and quiet?"
     before = torch.get_rng_state()
     first, second, other = (torch.as_tensor(repeats(s)) for s in (1, 1, 2))
-    quiet = torch.equal(before, torch.get_rng_state()); torch.rand(3); third = repeats(1)
-    need(torch.equal(first, second) and torch.equal(first, torch.as_tensor(third)), 'two calls with seed 1 give different numbers; where does your function draw from?')
+    quiet = torch.equal(before, torch.get_rng_state())
+    torch.rand(3)
+    third = repeats(1)
+    need(torch.equal(first, second) and torch.equal(first, torch.as_tensor(third)),
+         'two calls with seed 1 give different numbers; where does your function draw from?')
     need(not torch.equal(first, other), 'seeds 1 and 2 give the same number; use the seed.')
-    need(quiet, 'your function moves or reseeds the global generator, and every draw after it changes; make a generator of your own.')
+    need(quiet, 'your function moves or reseeds the global generator, and every draw after it '
+         'changes; make a generator of your own.')
     close(first, torch.randn(5, generator=torch.Generator().manual_seed(1)).mean(), 'repeats(1)')
     return 'the same for the same seed, and nobody else notices.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #4444de9d
 @checker
-def check_gap(gap):
+def check_bfloat16_gap(gap):
     "Is `gap` the distance from 32 to bfloat16's next number?"
     at = torch.tensor(32., dtype=torch.bfloat16)
     want = torch.nextafter(at, torch.tensor(64., dtype=torch.bfloat16)).item() - 32
@@ -53,20 +57,24 @@ def check_settings(text):
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #4ae24daf
 @checker
-def check_twins(twins):
+def check_equal_normalized(pair):
     "Do the two frames differ, and become equal when normalised?"
     from jepa_tutorial.model.normalizer import Normalizer
-    a, b = twins()
-    for x in (a, b): need(x.dtype == torch.uint8 and x.shape == (2, 65, 65), f'a frame is uint8 [2, 65, 65]; yours is {x.dtype} {list(x.shape)}.')
+    a, b = pair()
+    for x in (a, b):
+        need(x.dtype == torch.uint8 and x.shape == (2, 65, 65),
+             f'a frame is uint8 [2, 65, 65]; yours is {x.dtype} {list(x.shape)}.')
     need(not torch.equal(a, b), 'the frames are the same.')
     off = (Normalizer().obs(a) - Normalizer().obs(b)).abs().max().item()
-    need(off < 1e-3, f'they still differ by up to {off:.2g} after normalising; look at what a factor for a whole channel does.')
+    need(off < 1e-3, f'they still differ by up to {off:.2g} after normalising; look at what a '
+         f'factor for a whole channel does.')
     return 'different bytes, the same picture for a network.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #5eac94c6
 @checker
-def check_flip(which):
-    why = dict(length='no byte was added or lost, so the length is right.', header='the bit lies among the numbers, behind the header.',
+def check_flipped_bit(which):
+    why = dict(length='no byte was added or lost, so the length is right.',
+               header='the bit lies among the numbers, behind the header.',
                shapes='a number has changed, not how many there are.')
     need(which in (*why, 'fingerprint'), "choose 'length', 'header', 'shapes' or 'fingerprint'.")
     need(which not in why, why.get(which))
@@ -76,28 +84,36 @@ def check_flip(which):
 @checker
 def check_header(read):
     import safetensors.torch as st
-    got = read(st.save(dict(bias=torch.zeros(7), weight=torch.zeros(2, 3, 5)), metadata=dict(author='us')))
+    got = read(st.save(dict(bias=torch.zeros(7), weight=torch.zeros(2, 3, 5)),
+                       metadata=dict(author='us')))
     need(isinstance(got, dict), 'return a dict from names to shapes.')
     need('__metadata__' not in got, '__metadata__ is no tensor; leave it out.')
-    need(set(got) == {'bias', 'weight'}, f"the tensors are called bias and weight; got {sorted(got)}.")
-    need(not any(isinstance(v, dict) for v in got.values()), 'return the shape alone, not the whole entry: the key is "shape".')
-    need({k: list(v) for k, v in got.items()} == dict(bias=[7], weight=[2, 3, 5]), f'the shapes are [7] and [2, 3, 5]; got {got}.')
+    need(set(got) == {'bias', 'weight'},
+         f"the tensors are called bias and weight; got {sorted(got)}.")
+    need(not any(isinstance(v, dict) for v in got.values()),
+         'return the shape alone, not the whole entry: the key is "shape".')
+    need({k: list(v) for k, v in got.items()} == dict(bias=[7], weight=[2, 3, 5]),
+         f'the shapes are [7] and [2, 3, 5]; got {got}.')
     return 'eight bytes, a header, and no code to run.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #518db262
 def _settings(name, channel, alpha, steps):
     "Settings of a run, with groups in groups."
-    return dict(name=name, seed=1, model=dict(dim=256, channels=[8, channel]), loss=dict(alpha=alpha, pool=dict(kind='all', steps=steps)))
+    return dict(name=name, seed=1, model=dict(dim=256, channels=[8, channel]),
+                loss=dict(alpha=alpha, pool=dict(kind='all', steps=steps)))
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #78b57868
 @checker
 def check_compare(compare):
     a, b = _settings('a', 16, 16., 0), _settings('b', 32, 0., 4)
-    got, want = compare(a, b), {'name': ('a', 'b'), 'model.channels': ([8, 16], [8, 32]), 'loss.alpha': (16., 0.), 'loss.pool.steps': (0, 4)}
+    got, want = compare(a, b), {'name': ('a', 'b'), 'model.channels': ([8, 16], [8, 32]),
+                                'loss.alpha': (16., 0.), 'loss.pool.steps': (0, 4)}
     need(isinstance(got, dict), 'return a dict from dotted names to pairs of values.')
     need('seed' not in got and 'model.dim' not in got, 'settings that agree should not be listed.')
-    need('loss' not in got and 'loss.pool' not in got, 'a group came out whole: look into it, for it may differ in a single setting.')
-    need('steps' not in got and 'pool.steps' not in got, 'a setting lacks the names of the groups around it: hand the prefix on.')
+    need('loss' not in got and 'loss.pool' not in got,
+         'a group came out whole: look into it, for it may differ in a single setting.')
+    need('steps' not in got and 'pool.steps' not in got,
+         'a setting lacks the names of the groups around it: hand the prefix on.')
     need(want.keys() <= got.keys(), f'missing: {", ".join(sorted(want.keys() - got.keys()))}.')
     need({k: tuple(v) for k, v in got.items()} == want, f'the differences are {want}; got {got}.')
     need(compare(a, a) == {}, 'two equal settings have no differences.')
@@ -107,14 +123,18 @@ def check_compare(compare):
 @checker
 def check_tint(tint):
     import numpy as np
-    d, w, dot, wall = np.array([0., 1., .8, 1.]), np.array([0., 0., .5, 1.]), (0., 100., 200.), (60., 60., 60.)
+    d, w = np.array([0., 1., .8, 1.]), np.array([0., 0., .5, 1.])
+    dot, wall = (0., 100., 200.), (60., 60., 60.)
     got = np.asarray(tint(d, w, dot, wall))
     need(got.ndim, 'put your formula where the three dots are: it should give an array.')
-    need(got.shape == (4, 3), f'four pixels should give [4, 3], but yours have shape {list(got.shape)}.')
+    need(got.shape == (4, 3),
+         f'four pixels should give [4, 3], but yours have shape {list(got.shape)}.')
     over = lambda below, color, share: below*(1 - share) + np.array(color)*share
     d, w, floor = d[:, None], w[:, None], np.full((4, 3), 255.)
-    need(np.allclose(got[0], 255), 'where there is neither dot nor wall, the floor should be white: 255.')
-    need(not np.allclose(got, over(over(floor, wall, w), dot, d)), 'this is the order of the book: the dot is painted last. Paint the wall last.')
+    need(np.allclose(got[0], 255),
+         'where there is neither dot nor wall, the floor should be white: 255.')
+    need(not np.allclose(got, over(over(floor, wall, w), dot, d)),
+         'this is the order of the book: the dot is painted last. Paint the wall last.')
     close(got, over(over(floor, dot, d), wall, w), 'your picture')
     return 'a dot behind a wall is hidden, as it would be for a camera in the room.'
 
@@ -128,13 +148,16 @@ def _dot_path(pictures):
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #fb1826a2
 @checker
-def check_walk(walk):
-    pictures = list(walk())
+def check_trajectory(pictures_of):
+    pictures = list(pictures_of())
     need(len(pictures) == 20, f'20 pictures are asked for, you gave {len(pictures)}.')
-    need(all(p.shape == pictures[0].shape and str(p.dtype) == 'uint8' for p in pictures), 'all pictures should be uint8 and of one size: use fig_rgb.')
+    need(all(p.shape == pictures[0].shape and str(p.dtype) == 'uint8' for p in pictures),
+         'all pictures should be uint8 and of one size: use fig_rgb.')
     x, y = _dot_path(pictures).T
-    need(((x[1:] - x[:-1])*(x[-1] - x[0]) > 0).all(), 'the dot should come nearer to the other room in every picture.')
-    need(x.min() < .36 and x.max() > .48, 'the dot should start in one room and end in the other; the wall is at x = 25 of 65.')
+    need(((x[1:] - x[:-1])*(x[-1] - x[0]) > 0).all(),
+         'the dot should come nearer to the other room in every picture.')
+    need(x.min() < .36 and x.max() > .48, 'the dot should start in one room and end in the other; '
+         'the wall is at x = 25 of 65.')
     need(.55 < y[abs(x - 25/65).argmin()] < .68, 'the dot should pass the door, at y = 40 of 65.')
     return 'it found the door.'
 
@@ -142,12 +165,16 @@ def check_walk(walk):
 @checker
 def check_planner_file(path):
     from dataclasses import asdict
-    from jepa_tutorial.planning.mppi import load_planner
-    fast, mine = asdict(load_planner('plan_fast')), asdict(load_planner(str(path)))
-    need(mine['execute'] != fast['execute'], 'your planner executes as many actions as plan_fast: set execute.')
-    need(mine['execute'] == 10, f"your planner executes {mine['execute']} actions of each plan, not 10.")
-    other = [k for k in fast if mine[k] != fast[k] and k != 'execute']
-    need(not other, f"{', '.join(other)} differ from plan_fast too: does your file begin with base: plan_fast?")
+    from jepa_tutorial.planning.agent import load_planner
+    groups = [asdict(load_planner(name)).values() for name in ('plan_fast', str(path))]
+    fast, mine = ({k: v for group in planner for k, v in group.items()} for planner in groups)
+    steps = mine['execute_steps']
+    need(steps != fast['execute_steps'],
+         'your planner executes as many actions as plan_fast: set execute_steps.')
+    need(steps == 10, f'your planner executes {steps} actions of each plan, not 10.')
+    other = [k for k in fast if mine[k] != fast[k] and k != 'execute_steps']
+    need(not other, f"{', '.join(other)} differ from plan_fast too: does your file begin with "
+         f"base: plan_fast?")
     return 'half as many plans, each followed for longer.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #a7c8833c
@@ -156,9 +183,11 @@ def check_margin(margin):
     from json import dumps
     for rates in ((.9, .05, .2, 1.), (.5, .3, .1, .95)):
         names = ('mine.yaml', 'random', 'straight', 'oracle')
-        got = margin(dumps(dict(run='quick', results=[dict(policy=n, success=r) for n, r in zip(names, rates)])))
+        got = margin(dumps(dict(run='quick',
+                                results=[dict(policy=n, success=r) for n, r in zip(names, rates)])))
         need(got >= 0, 'the oracle knows the door: leave it out.')
-        need(abs(got - (rates[0] - rates[2])) > 1e-9 or rates[2] > rates[1], 'here random actions do better than the straight line; take the better of the two.')
+        need(abs(got - (rates[0] - rates[2])) > 1e-9 or rates[2] > rates[1],
+             'here random actions do better than the straight line; take the better of the two.')
         close(got, rates[0] - max(rates[1:3]), 'margin')
     return 'that much is owed to the model.'
 
@@ -167,9 +196,11 @@ def check_margin(margin):
 def check_exit_code(exit_code):
     import sys
     leave = lambda *code: (f'sys.exit({", ".join(map(repr, code))})', lambda: sys.exit(*code))
-    for (what, command), want in ((('end normally', lambda: None), 0), (leave('no such model'), 1), (leave(130), 130), (leave(), 0), (leave(0), 0)):
+    for (what, command), want in ((('end normally', lambda: None), 0), (leave('no such model'), 1),
+                                  (leave(130), 130), (leave(), 0), (leave(0), 0)):
         try: got = exit_code(command)
-        except SystemExit: raise Hint('SystemExit escaped: it is no Exception, so name it after except.') from None
+        except SystemExit:
+            raise Hint('SystemExit escaped: it is no Exception, so name it after except.') from None
         need(got is not None, f'nothing came back for a command that does {what}.')
         need(not isinstance(got, str), 'a text is not a code: Python prints it and exits with 1.')
         close(float(got), want, f'the code after {what}')
@@ -177,7 +208,7 @@ def check_exit_code(exit_code):
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #a7210492
 @checker
-def check_saved(saved):
+def check_saved_rows(saved):
     for horizon, N in ((90, 200), (5, 200), (5, 2)):
         got = saved(horizon, N)
         need(abs(got - 1/horizon) > 1e-9, f'one row is still needed: of {N} rows, {N - 1} can go.')
@@ -190,8 +221,10 @@ def check_saved(saved):
 def check_speedup(speedup):
     for share, factor in ((.6, 10.), (.5, 2.), (1., 8.), (0., 5.)):
         got, time = speedup(share, factor), 1 - share + share/factor
-        need(abs(got - time) > 1e-9 or time == 1, 'this is the new time; how many times faster is old over new.')
-        need(abs(got - (1 - share + share*factor)) > 1e-9 or abs(got*time - 1) < 1e-9, 'times add up, speeds do not: what takes share now takes share/factor then.')
+        need(abs(got - time) > 1e-9 or time == 1,
+             'this is the new time; how many times faster is old over new.')
+        need(abs(got - (1 - share + share*factor)) > 1e-9 or abs(got*time - 1) < 1e-9,
+             'times add up, speeds do not: what takes share now takes share/factor then.')
         close(got, 1/time, f'speedup({share}, {factor:g})')
     return 'what was not made faster sets the limit.'
 
@@ -200,7 +233,9 @@ def check_speedup(speedup):
 def check_intensity(intensity):
     for rows, D, size in ((1, 512, 4), (200, 512, 4), (200, 256, 2)):
         got = intensity(rows, D, size)
-        need(abs(got - 2*rows/size) > 1e-9, 'these are the weights alone: the rows are read too, and the results written.')
-        need(abs(got - 6*D*D*rows/(3*D*D + 4*D*rows)) > 1e-9, f'bytes, not numbers: each number has {size} of them.')
+        need(abs(got - 2*rows/size) > 1e-9,
+             'these are the weights alone: the rows are read too, and the results written.')
+        need(abs(got - 6*D*D*rows/(3*D*D + 4*D*rows)) > 1e-9,
+             f'bytes, not numbers: each number has {size} of them.')
         close(got, 6*D*D*rows/(size*(3*D*D + 4*D*rows)), f'intensity({rows}, {D}, {size})')
     return 'the roof has a height that the width of the model sets.'

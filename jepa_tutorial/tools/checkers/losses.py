@@ -8,22 +8,25 @@ import torch
 from .verdict import checker, close, need
 
 # %% auto #0
-__all__ = ['check_lazy', 'check_shrunk', 'check_effective_rank', 'check_stop_targets', 'check_crossing', 'check_largest_gamma',
-           'check_whole_covariance', 'check_ceiling', 'check_published_time', 'check_best_scale', 'check_growth',
-           'check_wall_only', 'check_sighted_floor', 'check_distances', 'check_powers', 'check_balance',
-           'check_fighters']
+__all__ = ['check_collapsed_model', 'check_scaled_loss', 'check_effective_rank', 'check_stop_targets', 'check_equal_slopes',
+           'check_largest_gamma', 'check_whole_covariance', 'check_largest_std', 'check_published_time',
+           'check_best_scale', 'check_frame_rate', 'check_wall_only', 'check_inverse_dynamics_floor', 'check_distances',
+           'check_loss_scaling', 'check_gradient_balance', 'check_conflicting_gradients']
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #8afefb75
 @checker
-def check_lazy(loss, std, rank):
-    "Are these the loss, the spread and the effective rank of an encoder that answers c or −c, when all predictions are c = (1, ..., 1)?"
+def check_collapsed_model(loss, std, rank):
+    "Are these loss, spread and rank of an encoder that answers ±c, if all predictions are c = 1?"
     need(loss != 0, 'the loss is not 0: half of the targets are −c, and no prediction is.')
     need(loss != 4, 'the loss is not 4: that is what a missed target costs; how many are missed?')
     close(loss, 2, 'the loss', rtol=1e-2)
-    need(std != 0, 'the standard deviation is not 0: the embeddings are not all equal. How far is each from the mean of all?')
-    need(std != 2, 'the standard deviation is not 2: c and −c differ by 2 in each dimension, but how far is each from their mean?')
+    need(std != 0, 'the standard deviation is not 0: the embeddings are not all equal. How far is '
+         'each from the mean of all?')
+    need(std != 2, 'the standard deviation is not 2: c and −c differ by 2 in each dimension, but '
+         'how far is each from their mean?')
     close(std, 1, 'the standard deviation', rtol=1e-2)
-    need(rank != 2, 'the rank is not 2: c and −c are two points, but they lie on one line through the origin.')
+    need(rank != 2, 'the rank is not 2: c and −c are two points, but they lie on one line through '
+         'the origin.')
     close(rank, 1, 'the effective rank', rtol=1e-2)
     return 'a healthy spread in every dimension, and all of it one direction. Only the rank tells.'
 
@@ -35,13 +38,15 @@ def _number(v):
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #34fb3260
 @checker
-def check_shrunk(ratio):
+def check_scaled_loss(ratio):
     "Is `ratio(g)` what becomes of the mean squared error when both sides are multiplied by g?"
     a, b = torch.randn(2, 5, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for g in (.5, .1, 3.):
         got = _number(ratio(g))
-        need(abs(got - g) > 1e-9, f'ratio({g}) is {got:.4g}: so shrink the distances; the loss is their square.')
-        need(got != 1, 'a ratio of 1 is what the relative error would give; the loss itself is a squared distance.')
+        need(abs(got - g) > 1e-9,
+             f'ratio({g}) is {got:.4g}: so the distances shrink; the loss is their square.')
+        need(got != 1, 'a ratio of 1 is what the relative error would give; the loss itself is a '
+             'squared distance.')
         close(got, (g*a - g*b).square().mean()/(a - b).square().mean(), f'ratio({g})')
     return 'halve the space, quarter the loss, learn nothing.'
 
@@ -49,16 +54,20 @@ def check_shrunk(ratio):
 @checker
 def check_effective_rank(rank):
     "Is `rank(z)` the exponential of the entropy of the singular values?"
-    z = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))*torch.tensor([5., 3., 2., 1., 1., 1.]) + 2
+    g = torch.Generator().manual_seed(0)
+    z = torch.randn(40, 6, generator=g)*torch.tensor([5., 3., 2., 1., 1., 1.]) + 2
     def plain(z, power=1):
-        p = torch.linalg.svdvals(z)**power; p = (p/p.sum()).tolist()
+        p = torch.linalg.svdvals(z)**power
+        p = (p/p.sum()).tolist()
         return torch.tensor(-sum(v*torch.tensor(v).log().item() for v in p if v > 0)).exp().item()
     got, other = _number(rank(z)), lambda want: abs(got - want) > 1e-3
     need(other(plain(z, 2)), 'you squared the singular values; the formula takes them as they are.')
-    need(other(plain(z - z.mean(0))), 'you subtracted the mean; the formula takes the embeddings as they are.')
-    close(got, plain(z), 'the rank of a cloud', rtol=1e-3)
+    need(other(plain(z - z.mean(0))),
+         'you subtracted the mean; the formula takes the embeddings as they are.')
+    close(got, plain(z), 'the rank of the embeddings', rtol=1e-3)
     flat = float(rank(torch.diag(torch.tensor([1., 1., 0., 0.]))))
-    need(flat == flat, 'with singular values of 0 your rank is not a number: 0 · ln 0 has to count as 0.')
+    need(flat == flat,
+         'with singular values of 0 your rank is not a number: 0 · ln 0 has to count as 0.')
     close(flat, 2, 'the rank of two equal directions in four dimensions', rtol=1e-3)
     return 'it counts directions, the weak ones less.'
 
@@ -69,34 +78,40 @@ def check_stop_targets(stop):
     z, weight = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
     out = stop(z.requires_grad_())
     close(out, z, 'stop_targets(z)')
-    need(out.requires_grad, 'no gradient is left at all; frame 0 must keep its own, or the encoder learns nothing.')
+    need(out.requires_grad, 'no gradient is left at all; frame 0 must keep its own, or the encoder '
+         'learns nothing.')
     grad, = torch.autograd.grad((out*weight).sum(), z)
-    need(grad[:, 0].any(), 'frame 0 gets no gradient; it is the start of the rollout, not a target.')
+    need(grad[:, 0].any(),
+         'frame 0 gets no gradient; it is the start of the rollout, not a target.')
     need(not grad[:, 1:].any(), 'a gradient still reaches the targets, the frames from 1 on.')
     close(grad[:, 0], weight[:, 0], 'the gradient at frame 0')
     return 'the targets hold still.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #753e8318
 @checker
-def check_crossing(spread):
-    "Is this the spread at which 1 - s and 1 - s² push equally hard?"
+def check_equal_slopes(spread):
+    "Is this the spread at which 1 - s and 1 - s² have equal slopes?"
     need(spread not in (0, 1), 'there the two losses are equal, not their slopes.')
     need(0 < spread < 1, f'{spread} is outside the hinge; look between 0 and 1.')
     close(spread, .5, 'the spread')
-    return 'above it asking for variance pushes harder, below it asking for standard deviation does.'
+    return ('above it asking for variance has the larger gradient, below it asking for standard '
+            'deviation has.')
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #9244978c
 @checker
 def check_largest_gamma(largest):
     "Is `largest(z)` the largest gamma at which no dimension falls short?"
-    z = torch.randn(6, 5, 4, generator=torch.Generator().manual_seed(0))*torch.tensor([2., .7, 1., 3.])
-    x = z.flatten(0, 1); var = ((x - x.mean(0))**2).sum(0)/(len(x) - 1)
+    g = torch.Generator().manual_seed(0)
+    z = torch.randn(6, 5, 4, generator=g)*torch.tensor([2., .7, 1., 3.])
+    x = z.flatten(0, 1)
+    var = ((x - x.mean(0))**2).sum(0)/(len(x) - 1)
     got, std = _number(largest(z)), (var + 1e-4).sqrt()
     other = lambda v: abs(got - v.item()) > 1e-3
     need(other(std.max()), 'that is the widest dimension; all the others fall short of it.')
     need(other(std.mean()), 'that is the mean over dimensions; the narrow ones fall short of it.')
     need(other(var.min()), 'that is a variance; gamma is compared with its square root.')
-    need(other(z.var(0).min().sqrt()), 'that is taken over the batch only; by default all B·T embeddings are one group.')
+    need(other(z.var(0).min().sqrt()),
+         'that is taken over the batch only; by default all B·T embeddings are one group.')
     close(got, std.min(), 'the largest gamma', rtol=2e-3)
     return 'the narrowest dimension decides.'
 
@@ -106,7 +121,8 @@ def check_whole_covariance(loss):
     "Is `loss(z)` the mean of all squared entries of the covariance matrix?"
     z = torch.randn(6, 5, 4, generator=torch.Generator().manual_seed(0)).cumsum(-1) + 1
     x, got = z.flatten(0, 1), loss(z)
-    need(got is not None, 'your function returns nothing yet.'); got = torch.as_tensor(got)
+    need(got is not None, 'your function returns nothing yet.')
+    got = torch.as_tensor(got)
     need(got.ndim == 0, f'your loss has shape {list(got.shape)}; a loss is one number.')
     moment = lambda x, n: ((x.T @ x)/n)**2
     whole, other = moment(x - x.mean(0), len(x) - 1), lambda want: abs(got - want).item() > 1e-4
@@ -119,15 +135,18 @@ def check_whole_covariance(loss):
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #cd0d14d6
 @checker
-def check_ceiling(ceiling):
-    "Is `ceiling(m)` the standard deviation that means m leave to a mean square of 1?"
-    m = torch.tensor([.5, -.5, .1, .3, 0.]); left = 1 - (m**2).mean()
-    got, other = _number(ceiling(m)), lambda v: abs(got - v.item()) > 1e-4
+def check_largest_std(largest):
+    "Is `largest(m)` the standard deviation that means m leave to a mean square of 1?"
+    m = torch.tensor([.5, -.5, .1, .3, 0.])
+    left = 1 - (m**2).mean()
+    got, other = _number(largest(m)), lambda v: abs(got - v.item()) > 1e-4
     need(other(left), 'that is the variance; its square root is asked for.')
-    need(other((1 - m.mean()**2).sqrt()), 'you squared the mean of the means; square each of them first.')
-    need(other((1 - (m**2).sum()).sqrt()), 'the mean square is a mean over D dimensions, not a sum.')
+    need(other((1 - m.mean()**2).sqrt()),
+         'you squared the mean of the means; square each of them first.')
+    need(other((1 - (m**2).sum()).sqrt()),
+         'the mean square is a mean over D dimensions, not a sum.')
     close(got, left.sqrt(), 'the standard deviation')
-    close(float(ceiling(torch.zeros(5))), 1, 'with all means 0 it')
+    close(float(largest(torch.zeros(5))), 1, 'with all means 0 it')
     return 'only if every mean is 0 can every standard deviation be 1.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #7d7beb47
@@ -141,9 +160,12 @@ def _same_number(got, wrong) -> bool:
 def check_published_time(published):
     "Is `published(z)` the sum over time of the mean over the batch of squared distances?"
     step = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0)).diff(dim=1)
-    got, want = published(torch.cat([step[:, :1]*0, step.cumsum(1)], 1)), step.square().sum(-1).mean(0).sum()
-    need(not _same_number(got, step.square().mean()), 'that is the mean over everything, the form we compute; the published one sums over time and dimensions.')
-    need(not _same_number(got, step.square().sum()), 'you summed over the batch too; the formula has 1/N there.')
+    z = torch.cat([step[:, :1]*0, step.cumsum(1)], 1)
+    got, want = published(z), step.square().sum(-1).mean(0).sum()
+    need(not _same_number(got, step.square().mean()), 'that is the mean over everything, the form '
+         'we compute; the published one sums over time and dimensions.')
+    need(not _same_number(got, step.square().sum()),
+         'you summed over the batch too; the formula has 1/N there.')
     need(not _same_number(got, step.norm(dim=-1).mean(0).sum()), 'your norm is not squared.')
     close(got, want, 'the published loss')
     return 'a mean over the batch, sums over all else.'
@@ -155,18 +177,23 @@ def check_best_scale(best_scale):
     s = torch.linspace(0, 3, 300_001, dtype=torch.float64)
     for q, alpha, delta in ((.5, 16., 80.), (2., 4., 3.), (.014, 16., 12.)):
         got, want = best_scale(q, alpha, delta), s[(alpha*(1 - s).relu() + delta*q*s**2).argmin()]
-        need(not _same_number(got, alpha/(delta*q)), 'the derivative of s² is 2s; a factor of two got lost.')
-        need(torch.as_tensor(got) <= 1, f'for q = {q} you answer {float(got):.3g}; beyond 1 the variance loss is already zero, and only the other term grows.')
+        need(not _same_number(got, alpha/(delta*q)),
+             'the derivative of s² is 2s; a factor of two got lost.')
+        need(torch.as_tensor(got) <= 1, f'for q = {q} you answer {float(got):.3g}; beyond 1 the '
+             f'variance loss is already zero, and only the other term grows.')
         close(got, want, f'the best scale for q = {q}, α = {alpha:g}, δ = {delta:g}', atol=1e-4)
     return 'it shrinks from δ = α/2q on, and never to nothing.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #506fa669
 @checker
-def check_growth(straight, walk, noise):
+def check_frame_rate(straight, random_walk, noise):
     "By which factor does time similarity grow at half the frame rate?"
-    need(_same_number(straight, 4), 'a straight walk goes twice as far in two steps, and the loss squares the distance.')
-    need(_same_number(walk, 2), 'in a random walk the *squares* of independent steps add up.')
-    need(_same_number(noise, 1), 'independent frames are as far apart after two steps as after one.')
+    need(_same_number(straight, 4),
+         'a straight trajectory goes twice as far in two steps, and the loss squares the distance.')
+    need(_same_number(random_walk, 2),
+         'in a random walk the *squares* of independent steps add up.')
+    need(_same_number(noise, 1),
+         'independent frames are as far apart after two steps as after one.')
     return 'this ratio is a cheap test of how smooth a path is.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #e494c0d9
@@ -174,51 +201,66 @@ def check_growth(straight, walk, noise):
 def check_wall_only(wall_only):
     "Does `wall_only(see, obs)` embed frames without their dot?"
     from jepa_tutorial.world.trajectories import TrajectoryConfig, sample_clips
-    obs, g = sample_clips(4, TrajectoryConfig(clip=5), torch.Generator().manual_seed(0)).obs, torch.Generator().manual_seed(1)
+    obs = sample_clips(4, TrajectoryConfig(clip=5), torch.Generator().manual_seed(0)).obs
+    g = torch.Generator().manual_seed(1)
     w, before = torch.randn(130, 8, generator=g), obs.clone()
     see = lambda o: o.float().mean(-1).flatten(2) @ w
     z, dark = wall_only(see, obs), before.clone()
-    need(torch.equal(obs, before), 'your function paints over the frames it was given; clone them first.')
-    need((z[1:, 0] - z[:-1, 0]).abs().max() > 1e-3, 'all films look alike: the walls are gone. Channel 0 is the dot, channel 1 the walls.')
-    need((z[:, 1:] - z[:, :-1]).abs().max() < 1e-4, 'embeddings still change within a film, so the dot still shows.')
+    need(torch.equal(obs, before),
+         'your function paints over the frames it was given; clone them first.')
+    need((z[1:, 0] - z[:-1, 0]).abs().max() > 1e-3, 'all clips look alike: the walls are gone. '
+         'Channel 0 is the dot, channel 1 the walls.')
+    need((z[:, 1:] - z[:, :-1]).abs().max() < 1e-4,
+         'embeddings still change within a clip, so the dot still shows.')
     dark[:, :, 0] = 0
     close(z, see(dark), 'the embedding', atol=1e-3)
-    return 'blind to the dot, and every loss so far approves.'
+    return 'it does not encode the dot, and every loss so far is small.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #ca1a5b6d
 @checker
-def check_sighted_floor(sighted_floor):
-    "Is `sighted_floor(actions, blocked)` the smallest loss of a guesser that sees only how the dot moved?"
+def check_inverse_dynamics_floor(floor):
+    "Is `floor(actions, blocked)` the smallest loss of a predictor that sees only the motion?"
     g = torch.Generator().manual_seed(0)
-    a, blocked = torch.randn(3, 9, 2, generator=g) + torch.tensor([1., -.5]), torch.rand(3, 8, generator=g) < .4
-    got, lost, share = sighted_floor(a, blocked), a[:, :-1][blocked], blocked.float().mean()
-    need(not _same_number(got, lost.var(0, correction=0).mean()), 'you took the mean over the blocked steps alone; the loss counts the free ones too, each as zero.')
-    need(not _same_number(got, share*lost.var(0).mean()), 'you divided by n − 1; the mean of the squared errors divides by n.')
-    need(not _same_number(got, share*lost.square().mean()), 'that is the loss of guessing zero for a blocked step; a better constant exists.')
+    a, blocked = (torch.randn(3, 9, 2, generator=g) + torch.tensor([1., -.5]),
+                  torch.rand(3, 8, generator=g) < .4)
+    got, lost, share = floor(a, blocked), a[:, :-1][blocked], blocked.float().mean()
+    need(not _same_number(got, lost.var(0, correction=0).mean()),
+         'you took the mean over the blocked steps alone; the loss counts the free ones too, each '
+         'as zero.')
+    need(not _same_number(got, share*lost.var(0).mean()),
+         'you divided by n − 1; the mean of the squared errors divides by n.')
+    need(not _same_number(got, share*lost.square().mean()),
+         'that is the loss of guessing zero for a blocked step; a better constant exists.')
     close(got, share*lost.var(0, correction=0).mean(), 'the floor')
     return 'to get below this, one must see where the dot stands, not only how it moved.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #9f36d45a
 @checker
 def check_distances(distances):
-    "Does `distances(z)` give the mean distance within films and between them?"
-    z = torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(0))*torch.tensor([1., 2., 3., 4.])[:, None, None]
+    "Does `distances(z)` give the mean distance within clips and between them?"
+    g = torch.Generator().manual_seed(0)
+    z = torch.randn(4, 6, 8, generator=g)*torch.tensor([1., 2., 3., 4.])[:, None, None]
     within, between = distances(z)
     want = (z[:, -1] - z[:, 0]).norm(dim=-1).mean(), (z[1:, 0] - z[:-1, 0]).norm(dim=-1).mean()
-    need(not (_same_number(within, want[1]) and _same_number(between, want[0])), 'the two are swapped: within a film comes first.')
-    need(not _same_number(within, (z[:, -1] - z[:, 0]).square().sum(-1).mean()), 'these are squared distances; take the norm.')
-    close(within, want[0], 'the distance within films')
-    close(between, want[1], 'the distance between films')
-    return 'for the blind encoder the first is zero: start and goal are one point.'
+    need(not (_same_number(within, want[1]) and _same_number(between, want[0])),
+         'the two are swapped: within a clip comes first.')
+    need(not _same_number(within, (z[:, -1] - z[:, 0]).square().sum(-1).mean()),
+         'these are squared distances; take the norm.')
+    close(within, want[0], 'the distance within clips')
+    close(between, want[1], 'the distance between clips')
+    return 'for the wall-only encoder the first is zero: start and goal are one point.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #e2d768ff
 @checker
-def check_powers(covariance, time_similarity, variance):
+def check_loss_scaling(covariance, time_similarity, variance):
     "By which power of s do the losses grow if embeddings and γ are multiplied by s?"
-    need(not _same_number(covariance, 2), 'a covariance grows with the square of the scale, and the loss squares it once more.')
-    need(_same_number(covariance, 4), 'the covariance loss is a mean of squared covariances; count the factors of z in it.')
+    need(not _same_number(covariance, 2), 'a covariance grows with the square of the scale, and '
+         'the loss squares it once more.')
+    need(_same_number(covariance, 4), 'the covariance loss is a mean of squared covariances; count '
+         'the factors of z in it.')
     need(_same_number(time_similarity, 2), 'time similarity is a squared difference of embeddings.')
-    need(_same_number(variance, 1), 'the variance loss compares a standard deviation with γ, and both are lengths.')
+    need(_same_number(variance, 1),
+         'the variance loss compares a standard deviation with γ, and both are lengths.')
     return 'so weights tuned at one γ are wrong at another.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #4c026fd8
@@ -230,31 +272,40 @@ def _small_case():
     from jepa_tutorial.model.predictor import GRUPredictor
     g = torch.Generator().manual_seed(0)
     z, actions = .3*torch.randn(4, 5, 16, generator=g), torch.randn(4, 5, 2, generator=g)
-    return Objective(idm=InverseDynamics(16)), JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=16), GRUPredictor(dim=16)), z.requires_grad_(), actions
+    return (Objective(idm=InverseDynamics(16)),
+            JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=16), GRUPredictor(dim=16)),
+            z.requires_grad_(), actions)
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #010fbc43
 @checker
-def check_balance(balance):
-    "Does `balance(objective, model, z, actions)` give the δ at which two pulls are equal?"
+def check_gradient_balance(balance):
+    "Does `balance(objective, model, z, actions)` give the δ at which two gradient norms are equal?"
     from jepa_tutorial.losses.time_similarity import time_similarity_loss
     from jepa_tutorial.losses.variance_covariance import variance_loss
     objective, model, z, actions = _small_case()
     v, t = variance_loss(z), time_similarity_loss(z)
-    pull_v, pull_t = (torch.autograd.grad(l, z)[0].norm() for l in (v, t))
-    got, want = balance(objective, model, z, actions), 16*pull_v/pull_t
-    need(not _same_number(got, pull_v/pull_t), 'you forgot the weight of variance; its pull is weight times slope.')
-    need(not _same_number(got, 16*v/t), 'you balanced the values of the losses; a pull is the norm of a gradient.')
-    need(not _same_number(got, 1/want) and not _same_number(got, pull_t/pull_v), 'your ratio is upside down.')
+    norm_v, norm_t = (torch.autograd.grad(l, z)[0].norm() for l in (v, t))
+    got, want = balance(objective, model, z, actions), 16*norm_v/norm_t
+    need(not _same_number(got, norm_v/norm_t),
+         'you forgot the weight of variance; its gradient is weight times slope.')
+    need(not _same_number(got, 16*v/t),
+         'you balanced the values of the losses; the gradient norms are asked for.')
+    need(not _same_number(got, 1/want) and not _same_number(got, norm_t/norm_v),
+         'your ratio is upside down.')
     close(got, want, 'delta', rtol=1e-3)
-    return 'two pulls, one ratio.'
+    return 'two gradient norms, one ratio.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #2a5adc01
 @checker
-def check_fighters(fighters):
-    "Does `fighters(gradients)` name the pair with the most negative cosine?"
-    gradients = dict(one=[9., 1., 0.], two=[-4., 9., 0.], three=[0., .1, .3], four=[0., .1, -.3], five=[1., 1., 0.])
-    pair = set(fighters({n: torch.tensor(g) for n, g in gradients.items()}))
-    need(len(pair) == 2 and pair <= set(gradients), f'answer with two names of the dictionary, not {sorted(map(str, pair))}.')
-    need(pair != {'one', 'two'}, 'their product is the most negative, but mostly because they are long; compare directions.')
-    need(pair == {'three', 'four'}, f'{" and ".join(sorted(pair))} do not have the most negative cosine.')
-    return 'directions fight, lengths only say how loudly.'
+def check_conflicting_gradients(conflict):
+    "Does `conflict(gradients)` name the pair with the most negative cosine?"
+    gradients = dict(one=[9., 1., 0.], two=[-4., 9., 0.], three=[0., .1, .3], four=[0., .1, -.3],
+                     five=[1., 1., 0.])
+    pair = set(conflict({n: torch.tensor(g) for n, g in gradients.items()}))
+    need(len(pair) == 2 and pair <= set(gradients),
+         f'answer with two names of the dictionary, not {sorted(map(str, pair))}.')
+    need(pair != {'one', 'two'}, 'their product is the most negative, but mostly because they are '
+         'long; compare directions.')
+    need(pair == {'three', 'four'},
+         f'{" and ".join(sorted(pair))} do not have the most negative cosine.')
+    return 'a conflict is one of directions; lengths only say how strong it is.'

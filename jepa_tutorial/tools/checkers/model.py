@@ -8,12 +8,12 @@ import torch
 from .verdict import checker, close, need
 
 # %% auto #0
-__all__ = ['check_encoder_size', 'check_averaged', 'check_sight', 'check_rest', 'check_two_layers', 'check_half_life',
-           'check_touched', 'check_polar', 'check_published_factor']
+__all__ = ['check_encoder_size', 'check_average_pooling', 'check_receptive_field', 'check_zero_action', 'check_two_layers',
+           'check_half_life', 'check_frames_in_loss', 'check_polar', 'check_published_factor']
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #fae3d205
 def _encoder_size(channels, dim, offset=1, norm=True):
-    "Parameters of an encoder, written as on paper; `offset=0` forgets the convolutions' offsets, `norm=False` the LayerNorm."
+    "Parameters of an encoder; `offset=0` forgets the convolutions' offsets, `norm` the LayerNorm."
     conv = lambda i, o: 9*i*o + offset*o
     stacks = sum(conv(i, o) + 4*conv(o, o) for i, o in zip((2, *channels), channels))
     return stacks + channels[-1]*81*dim + dim + 2*dim*norm
@@ -22,34 +22,43 @@ def _encoder_size(channels, dim, offset=1, norm=True):
 @checker
 def check_encoder_size(predicted):
     size, c = _encoder_size, (8, 16, 16)
-    need(predicted != size(c, 512, norm=False), 'the LayerNorm has a gain and an offset for each of the 512 entries.')
-    need(predicted != size(c, 512, offset=0), 'each convolution has an offset for every output channel.')
-    need(predicted != size((16, 32, 32), 512)//2, 'not simply half: weights between halved channels fall to a quarter, offsets to a half, the LayerNorm stays.')
+    need(predicted != size(c, 512, norm=False),
+         'the LayerNorm has a gain and an offset for each of the 512 entries.')
+    need(predicted != size(c, 512, offset=0),
+         'each convolution has an offset for every output channel.')
+    need(predicted != size((16, 32, 32), 512)//2, 'not simply half: weights between halved '
+         'channels fall to a quarter, offsets to a half, the LayerNorm stays.')
     close(predicted, size(c, 512), 'the number of parameters', rtol=0, atol=.5)
     return 'the linear map holds nearly everything, and it lost half of its inputs.'
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #8a78edef
 @checker
-def check_averaged(averaged):
+def check_average_pooling(averaged):
     from jepa_tutorial.model.encoder import ImpalaEncoder
     torch.manual_seed(0)
     encoder, x = ImpalaEncoder(channels=(4, 6), dim=8), torch.randn(3, 2, 65, 65)
     got, maps = averaged(encoder, x), encoder.stacks(x)
-    need(got.shape != (3, 8), 'that is the size of the embedding: use encoder.stacks, and leave out linear and norm.')
-    need(got.shape != (3, maps[0, 0].numel()), 'you averaged over channels; average over rows and columns.')
+    need(got.shape != (3, 8), 'that is the size of the embedding: use encoder.stacks, and leave '
+         'out linear and norm.')
+    need(got.shape != (3, maps[0, 0].numel()),
+         'you averaged over channels; average over rows and columns.')
     h = maps.mean((2, 3))
-    need(got.shape != h.shape or not torch.allclose(got, h), 'the LayerNorm is missing: F.layer_norm(h, h.shape[-1:]).')
-    close(got, (h - h.mean(1, keepdim=True))/(h.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt(), 'the averaged vector')
+    need(got.shape != h.shape or not torch.allclose(got, h),
+         'the LayerNorm is missing: F.layer_norm(h, h.shape[-1:]).')
+    close(got, (h - h.mean(1, keepdim=True))/(h.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt(),
+          'the averaged vector')
     return 'every place now counts the same, so the vector can hardly say where the dot is.'
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #e437df4b
 @checker
-def check_sight(stacks):
+def check_receptive_field(stacks):
     reach = lambda n: 1 + 12*n
     need(stacks != 5, f'close: five stacks see {reach(5)} pixels, and the picture has 65.')
-    need(stacks != 3, 'three are enough only because a stride of 2 doubles the step of everything behind it.')
-    need(stacks == 6, f'{stacks} stacks would see {reach(stacks)} pixels: each of the six layers of a stack adds k − 1 = 2.')
-    return 'six, each at full resolution. Striding buys sight and speed for precision.'
+    need(stacks != 3, 'three are enough only because a stride of 2 doubles the step of everything '
+         'behind it.')
+    need(stacks == 6, f'{stacks} stacks would see {reach(stacks)} pixels: each of the six layers '
+         f'of a stack adds k − 1 = 2.')
+    return 'six, each at full resolution. Striding buys receptive field and speed for precision.'
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #f4d17738
 def _small_predictor(num_layers=1):
@@ -60,16 +69,22 @@ def _small_predictor(num_layers=1):
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #293cd73e
 @checker
-def check_rest(moved):
-    (gru, z, _), norm, asked, still = _small_predictor(), torch.nn.LayerNorm(8), [], torch.zeros(4, 2)
-    def spy(z, a): asked.append(a); return gru(z, a)
+def check_zero_action(moved):
+    gru, z, _ = _small_predictor()
+    norm, asked, still = torch.nn.LayerNorm(8), [], torch.zeros(4, 2)
+    def spy(z, a):
+        asked.append(a)
+        return gru(z, a)
     got = torch.as_tensor(moved(spy, norm, z)).detach()
     need(asked, 'the predictor was never asked.')
-    need(asked[0].shape == still.shape and not asked[0].any(), 'the action should be zero, [...,2], one for each embedding.')
+    need(asked[0].shape == still.shape and not asked[0].any(),
+         'the action should be zero, [...,2], one for each embedding.')
     with torch.no_grad(): after = gru(z, still)
-    need(abs(got.item() - (after - z).norm()/z.norm()) > 1e-5, 'the prediction must pass through norm before it is compared.')
+    need(abs(got.item() - (after - z).norm()/z.norm()) > 1e-5,
+         'the prediction must pass through norm before it is compared.')
     close(got, (norm(after).detach() - z).norm()/z.norm(), 'the relative change')
-    return 'the zero action moves a fresh GRU: where a gate is below 1, the candidate gets in (the mixture), whatever the action.'
+    return ('the zero action moves a fresh GRU: where a gate is below 1, the candidate gets in '
+            '(the mixture), whatever the action.')
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #328b25ba
 @checker
@@ -77,9 +92,11 @@ def check_two_layers(two_layers):
     model, z, a = _small_predictor(num_layers=2)
     first, second = model.cells
     got, y = two_layers(first, second, z, a), first(a, z)
-    same = lambda other: torch.is_tensor(got) and got.shape == other.shape and torch.allclose(got, other)
+    same = (lambda other: torch.is_tensor(got) and got.shape == other.shape
+            and torch.allclose(got, other))
     need(not same(y), 'that is the first layer alone: its output should go into the second cell.')
-    need(not same(second(y, y)), 'the second cell should start from z, not from the output of the first.')
+    need(not same(second(y, y)),
+         'the second cell should start from z, not from the output of the first.')
     need(not same(second(z, y)), 'input and state are swapped: a cell takes (input, state).')
     close(got, model(z, a), 'the output')
     return 'and since both cells start from z, the model is still Markov in z.'
@@ -89,30 +106,38 @@ def check_two_layers(two_layers):
 def check_half_life(half_life):
     u = torch.tensor([.25, .5, .9, .99])
     got = torch.as_tensor([float(half_life(v)) for v in u])
-    need((got > 0).all(), 'a half-life should be positive: both logarithms are negative, and so their quotient is not.')
-    need(not torch.allclose(got, .5/(1 - u)), 'you took away the same amount at every step; the gate multiplies.')
+    need((got > 0).all(), 'a half-life should be positive: both logarithms are negative, and so '
+         'their quotient is not.')
+    need(not torch.allclose(got, .5/(1 - u)),
+         'you took away the same amount at every step; the gate multiplies.')
     need(not torch.allclose(got, u.log()/torch.tensor(.5).log()), 'the quotient is upside down.')
     close(got, [.5, 1, 6.5788, 68.9676], 'the half-life at u = 0.25, 0.5, 0.9, 0.99', rtol=1e-3)
-    return 'a gate of 0.5 forgets half in a single step; to carry an entry over a plan of 70 steps it takes 0.99.'
+    return ('a gate of 0.5 forgets half in a single step; to carry an entry over a plan of 70 '
+            'steps it takes 0.99.')
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #7d339b4a
 def _small_jepa():
     "A small untrained model, embeddings of two clips of six frames, and their actions."
     from jepa_tutorial.model.jepa import build_jepa
     torch.manual_seed(0)
-    return build_jepa(dict(dim=8, channels=[2], num_layers=1)), torch.randn(2, 6, 8), torch.randn(2, 6, 2)
+    return build_jepa(dict(dim=8, channels=[2],
+                           num_layers=1)), torch.randn(2, 6, 8), torch.randn(2, 6, 2)
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #020b3714
 @checker
-def check_touched(touched):
+def check_frames_in_loss(frames_in_loss):
     jepa, z, actions = _small_jepa()
     for steps in (1, 3, 8):
-        got = sorted(int(i) for i in touched(jepa, z, actions, steps))
+        got = sorted(int(i) for i in frames_in_loss(jepa, z, actions, steps))
         want = list(range(min(steps, 5) + 1))
-        need(got != want[1:], 'frame 0 is missing: the rollout starts from it, so a gradient comes back through the predictor.')
-        need(got != want[:1], 'only the start? Then the targets were detached. Here the gradient flows into both arguments.')
-        need(got != want[:2] or steps == 1, f'for steps={steps} you got frames {got}: did you pass steps on to the loss?')
-        need(got == want, f'for steps={steps} and 6 frames you got {got}, but the loss touches {want}.')
+        need(got != want[1:], 'frame 0 is missing: the rollout starts from it, so a gradient comes '
+             'back through the predictor.')
+        need(got != want[:1], 'only the start? Then the targets were detached. Here the gradient '
+             'flows into both arguments.')
+        need(got != want[:2] or steps == 1,
+             f'for steps={steps} you got frames {got}: did you pass steps on to the loss?')
+        need(got == want,
+             f'for steps={steps} and 6 frames you got {got}, but the loss touches {want}.')
     return 'the start through the predictor, all others as targets.'
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #c6c8f105
@@ -120,8 +145,10 @@ def check_touched(touched):
 def check_polar(Polar):
     a = torch.tensor([[3., 4.], [-2., 0.], [0., 0.]])
     got = Polar()(a)
-    need(got.shape == (3, 3), f'the shape is {list(got.shape)}; from [3,2] it should become [3,3]: cosine, sine, length.')
-    need(got.isfinite().all(), 'the zero action gives NaN: keep the length you divide by away from 0, for example with clamp_min(1e-6).')
+    need(got.shape == (3, 3), f'the shape is {list(got.shape)}; from [3,2] it should become [3,3]: '
+         f'cosine, sine, length.')
+    need(got.isfinite().all(), 'the zero action gives NaN: keep the length you divide by away from '
+         '0, for example with clamp_min(1e-6).')
     close(got[:2], [[.6, .8, 5.], [-1., 0., 2.]], 'polar([[3, 4], [-2, 0]])')
     close(got[2, 2], 0., 'the length of the zero action')
     close(Polar()(a.expand(2, 3, 2)), got.expand(2, 3, 3), 'the answer for actions [B,T,2]')
@@ -131,8 +158,11 @@ def check_polar(Polar):
 @checker
 def check_published_factor(factor):
     got = [float(factor(K, D)) for K, D in ((1, 1), (8, 512), (3, 10))]
-    need(got != [1., 512., 10.], 'that accounts for the entries; the formula also sums over the steps.')
-    need(got != [1., 8., 3.], 'that accounts for the steps; the squared norm also sums over the entries.')
+    need(got != [1., 512., 10.],
+         'that accounts for the entries; the formula also sums over the steps.')
+    need(got != [1., 8., 3.],
+         'that accounts for the steps; the squared norm also sums over the entries.')
     need(got[1] != 1/4096, 'upside down: sums are larger than means.')
     close(got, [1., 4096., 30.], 'the factors for (K, D) = (1, 1), (8, 512), (3, 10)')
-    return 'with 8 steps and 512 entries one loss is 4,096 times the other: compare recipes only after counting sums.'
+    return ('with 8 steps and 512 entries one loss is 4,096 times the other: compare recipes only '
+            'after counting sums.')

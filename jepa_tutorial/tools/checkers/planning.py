@@ -8,9 +8,9 @@ import torch
 from .verdict import checker, close, Hint, need
 
 # %% auto #0
-__all__ = ['check_local_minima', 'check_crow', 'check_disagree', 'check_refit', 'check_pits', 'check_budget', 'check_weights',
-           'check_free_energy', 'check_limits', 'check_temperature', 'check_episodes', 'check_perfect',
-           'check_stubborn']
+__all__ = ['check_local_minima', 'check_euclidean_cost', 'check_disagree', 'check_refit', 'check_two_minima', 'check_budget',
+           'check_weights', 'check_free_energy', 'check_limits', 'check_temperature', 'check_episodes', 'check_perfect',
+           'check_policy']
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #0b7566de
 @checker
@@ -27,7 +27,7 @@ def check_local_minima(local_minima):
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #235e9276
 @checker
-def check_crow(crow_cost):
+def check_euclidean_cost(crow_cost):
     path, goal = torch.randn(3, 9, 2, generator=torch.Generator().manual_seed(0)), torch.tensor([[1., 2.]])
     d = ((path - goal)**2).sum(-1)**.5
     got = torch.as_tensor(crow_cost(path, goal, 5))
@@ -66,17 +66,23 @@ def check_refit(refit):
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #e7479122
 @checker
-def check_pits(pits):
+def check_two_minima(pits):
     from jepa_tutorial.planning.cem import CEM
-    c = pits(torch.arange(-5., 21).view(1, -1, 1, 1)*torch.tensor([1., 0.]).expand(1, 1, 20, 2)/20)       # they end at -5, -4, ... 20
+    ends = torch.arange(-5., 21).view(1, -1, 1, 1)               # of 26 plans: -5, -4, ... 20
+    c = pits(ends*torch.tensor([1., 0.]).expand(1, 1, 20, 2)/20)
     need(c.shape == (1, 26), f'26 plans cost {list(c.shape)} numbers; they should be [E,N], here [1, 26].')
     need(c[0, -1] < c[0, 0], 'a plan that ends at 20 should be cheaper than one that ends at -5.')
     need(c[0].amax() > c[0, 0] + .1, 'there should be a ridge between the pits, dearer than both.')
-    init, narrow = torch.full((1, 20, 2), -.25), dict(horizon=20, warm_sigma=.1, iterations=4, pick='best', keep=1)
-    end = lambda **kw: CEM(**narrow, **kw).plan(pits, torch.Generator().manual_seed(0), init=init).actions.sum(1)[0, 0].item()
-    need(end() < 0, f'the narrow search ended at {end():.0f}: make the shallow pit at -5 a real one.')
-    need(end(fresh=.5) > 0, f'even fresh samples ended at {end(fresh=.5):.0f}: make the deep pit wider.')
-    return f'the narrow cloud stays at {end():.0f}, the fresh one ends at {end(fresh=.5):.0f}.'
+    init = torch.full((1, 20, 2), -.25)
+    def end(explore):
+        "Where a search that starts at -5 ends."
+        search = CEM(horizon=20, iterations=4, select='best', keep_elites=1, explore_fraction=explore)
+        generator = torch.Generator().manual_seed(0)
+        plan = search.plan(pits, generator, init=init, init_sigma=.1)
+        return plan.actions.sum(1)[0, 0].item()
+    need(end(0.) < 0, f'the narrow search ended at {end(0.):.0f}: make the shallow pit at -5 a real one.')
+    need(end(.5) > 0, f'even exploration ended at {end(.5):.0f}: make the deep pit wider.')
+    return f'the narrow search stays at {end(0.):.0f}, the exploring one ends at {end(.5):.0f}.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #91c547c4
 @checker
@@ -168,7 +174,7 @@ def check_perfect(n):
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #0d9dc506
 @checker
-def check_stubborn(policy):
+def check_policy(policy):
     from jepa_tutorial.planning.episodes import run_policy, sample_tasks, straight_line
     tasks = sample_tasks(300, fixed=True, seed=3)
     class Hidden:

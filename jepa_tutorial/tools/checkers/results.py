@@ -8,34 +8,41 @@ import torch
 from .verdict import checker, close, need
 
 # %% auto #0
-__all__ = ['check_ranking', 'check_symptoms', 'check_differ', 'check_climb', 'check_planner_order', 'check_thought',
-           'check_enough', 'check_share_at_wall', 'check_any_of', 'check_standard_error', 'check_pairs_needed',
-           'check_pooled', 'check_marginal', 'check_inside']
+__all__ = ['check_ranking', 'check_symptoms', 'check_differ', 'check_climb', 'check_planner_order', 'check_predictor_steps',
+           'check_cheapest_planner', 'check_share_at_wall', 'check_any_of', 'check_standard_error',
+           'check_pairs_needed', 'check_pooled', 'check_marginal', 'check_seed_interval']
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #b26790d5
 @checker
 def check_ranking(order):
-    published = {'inverse dynamics': 1, 'covariance': 46, 'variance': 46, 'time similarity': 61}    # 46 and 47 are one
+    # 46 and 47 are one
+    published = {'inverse dynamics': 1, 'covariance': 46, 'variance': 46, 'time similarity': 61}
     order = list(order)
     need(... not in order, 'put a name where each of the dots is.')
     need(sorted(order) == sorted(published), f"use each of {', '.join(map(repr, published))} once.")
     score = [published[k] for k in order]
     right = sum(a <= b for i, a in enumerate(score) for b in score[i+1:])
     need(score[0] == 1 or right < 6, 'the worst is another one.')
-    need(right == 6, f'{right} of 6 pairs are in the published order; was {order[0]} your worst? Read on, and see why.')
+    need(right == 6, f'{right} of 6 pairs are in the published order; was {order[0]} your worst? '
+         f'Read on, and see why.')
     return 'all six pairs, as published.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #71abe895
 @checker
 def check_symptoms(symptoms):
     hints = {'variance': ('point', 'which loss alone forbids that all embeddings are equal?'),
-             'covariance': ('hill', 'its contours run on through the wall, and its door is far from everything.'),
-             'time similarity': ('gravel', 'count the hollows in its landscape.'),
-             'inverse dynamics': ('wall', 'think of random walls: what can a model look at that needs no action?')}
+             'covariance': ('hill',
+                            'its contours run on through the wall, and its door is far from '
+                            'everything.'),
+             'time similarity': ('gravel', 'count the local minima in its cost landscape.'),
+             'inverse dynamics': ('wall',
+                                  'think of random walls: what can a model look at that needs no '
+                                  'action?')}
     for name, (want, hint) in hints.items():
         got = symptoms.get(name)
         need(got is not None and got is not ..., f'{name} has no symptom yet.')
-        need(got in ('point', 'hill', 'gravel', 'wall'), f"{got!r} is none of 'point', 'hill', 'gravel' and 'wall'.")
+        need(got in ('point', 'hill', 'gravel', 'wall'),
+             f"{got!r} is none of 'point', 'hill', 'gravel' and 'wall'.")
         need(got == want, f'{name}: {hint}')
     return 'what a loss forbids comes back when it goes.'
 
@@ -46,12 +53,16 @@ def _wilson(k, n, z=1.959964):
 
 @checker
 def check_differ(differ):
-    for a, b in (((85, 180), (83, 180)), ((9, 10), (5, 10)), ((50, 100), (60, 100)), ((110, 180), (65, 180)), ((900, 1000), (950, 1000)), ((20, 20), (0, 20))):
+    for a, b in (((85, 180), (83, 180)), ((9, 10), (5, 10)), ((50, 100), (60, 100)),
+                 ((110, 180), (65, 180)), ((900, 1000), (950, 1000)), ((20, 20), (0, 20))):
         (low_a, high_a), (low_b, high_b) = _wilson(*a), _wilson(*b)
         want, got, back = high_a < low_b or high_b < low_a, bool(differ(a, b)), bool(differ(b, a))
-        need(got == back, f'{a} and {b} get another answer when they are swapped: either may be the better one.')
-        need(want or not got, f'{a} and {b} have overlapping intervals: chance may have done it.')
-        need(got or not want, f'{a} and {b}: the intervals are apart, the lower one ends at {min(high_a, high_b):.2f}.')
+        need(got == back, f'{a} and {b} get another answer when they are swapped: either may be '
+             f'the better one.')
+        need(want or not got,
+             f'{a} and {b} have overlapping intervals: randomness may have done it.')
+        need(got or not want, f'{a} and {b}: the intervals are apart, the lower one ends at '
+             f'{min(high_a, high_b):.2f}.')
     return '47 and 46 of 100 are the same number, for all that 180 tasks can tell.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #09081fbd
@@ -59,12 +70,17 @@ def check_differ(differ):
 def check_climb(climb):
     d = torch.rand(5, 9, generator=torch.Generator().manual_seed(0))*10
     d[0] = torch.arange(9., 0, -1)
-    want = torch.tensor([max((path[t] - path[s]).item() for t in range(9) for s in range(t + 1)) for path in d])
+    want = torch.tensor([max((path[t] - path[s]).item() for t in range(9) for s in range(t + 1))
+                         for path in d])
     got = torch.as_tensor(climb(d))
-    need(got.shape == (5,), f'you gave shape {list(got.shape)}; one number for each of the 5 paths is wanted.')
-    need(not torch.allclose(got, d.amax(1) - d.amin(1)), 'the highest minus the lowest forgets the order: the low must come first.')
-    need(not torch.allclose(got, d.amax(1) - d[:, 0]), 'the highest minus the start misses hills that begin lower than the start.')
-    need(not torch.allclose(got, d.diff(dim=1).clamp_min(0).sum(1)), 'you added up all climbs; the largest single rise above an earlier low is wanted.')
+    need(got.shape == (5,),
+         f'you gave shape {list(got.shape)}; one number for each of the 5 paths is wanted.')
+    need(not torch.allclose(got, d.amax(1) - d.amin(1)),
+         'the highest minus the lowest forgets the order: the low must come first.')
+    need(not torch.allclose(got, d.amax(1) - d[:, 0]),
+         'the highest minus the start misses rises that begin lower than the start.')
+    need(not torch.allclose(got, d.diff(dim=1).clamp_min(0).sum(1)),
+         'you added up all climbs; the largest single rise above an earlier low is wanted.')
     close(got, want, 'the climb')
     return 'a path that only goes down has none.'
 
@@ -74,50 +90,60 @@ def check_planner_order(order):
     order, names = list(order), ['MPPI', 'CEM', 'MPPI, last']
     need(... not in order, 'put a name where each of the dots is.')
     need(sorted(order) == sorted(names), f"use each of {', '.join(map(repr, names))} once.")
-    need(order[0] == 'MPPI, last', f'{order[0]} is not the worst; two of the three differ by a single point.')
+    need(order[0] == 'MPPI, last',
+         f'{order[0]} is not the worst; two of the three differ by a single point.')
     return 'published: 89, 96 and 97 %. The last two can hardly be told apart.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #4c22a0d3
 @checker
-def check_thought(pays):
+def check_predictor_steps(predictor_steps):
     for N, J, T, execute, S in ((200, 20, 90, 1, 200), (100, 2, 60, 5, 200), (3, 2, 4, 2, 6)):
         want = N*J*sum(min(T, S - t) for t in range(0, S, execute))/S
-        got = pays(N, J, T, execute, S)
-        need(abs(got - N*J*T*len(range(0, S, execute))/S) > 1e-6, 'the last plans are shorter: nothing is imagined beyond the end of the episode.')
-        need(abs(got - want*S) > 1e-6, 'that is the whole episode; for each action it is an S-th of it.')
-        close(got, want, f'pays({N}, {J}, {T}, {execute}, {S})')
-    return 'the published planner pays 279,900 for each action.'
+        got = predictor_steps(N, J, T, execute, S)
+        need(abs(got - N*J*T*len(range(0, S, execute))/S) > 1e-6,
+             'the last plans are shorter: nothing is imagined beyond the end of the episode.')
+        need(abs(got - want*S) > 1e-6,
+             'that is the whole episode; for each action it is an S-th of it.')
+        close(got, want, f'predictor_steps({N}, {J}, {T}, {execute}, {S})')
+    return 'the published planner takes 279,900 for each action.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #d33c920d
 @checker
-def check_enough(enough):
+def check_cheapest_planner(cheapest):
     planners = [(100, .80), (2400, .955), (600, .95), (9000, .96)]
     for margin, want in ((.02, (600, .95)), (0., (9000, .96)), (.5, (100, .80))):
-        got = enough(planners, margin)
+        got = cheapest(planners, margin)
         need(got is not None, 'nothing came back.')
         need(tuple(got) in planners, 'return one of the pairs.')
-        need(tuple(got) == want, f'with a margin of {margin} it is {want}, not {tuple(got)}: the cheapest of those that come near the best.')
+        need(tuple(got) == want, f'with a margin of {margin} it is {want}, not {tuple(got)}: the '
+             f'cheapest of those that come near the best.')
     return 'that one is enough.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #28b6c896
 @checker
 def check_share_at_wall(share):
-    kinds = {'at the wall, by the door': 4, 'at the wall, far from the door': 2, 'in the doorway': 1, "in the goal's room": 0, 'elsewhere in its own room': 5}
+    kinds = {'at the wall, by the door': 4, 'at the wall, far from the door': 2,
+             'in the doorway': 1, "in the goal's room": 0, 'elsewhere in its own room': 5}
     got = share(kinds)
     need(got is not None, 'nothing came back.')
     need(abs(got - 6) > 1e-6, 'that is their number; the share is of all failures.')
-    need(abs(got - 4/12) > 1e-6, 'those by the door; the ones far from the door stand at the wall as well.')
+    need(abs(got - 4/12) > 1e-6,
+         'those by the door; the ones far from the door stand at the wall as well.')
     close(got, .5, 'share_at_wall of 4, 2, 1, 0 and 5')
-    need(share(dict.fromkeys(kinds, 0)) == 0, 'when nothing failed the share is 0, and nothing is divided by zero.')
+    need(share(dict.fromkeys(kinds, 0)) == 0,
+         'when nothing failed the share is 0, and nothing is divided by zero.')
     return 'half of these twelve.'
 
 @checker
 def check_any_of(any_of):
     for p, n in ((.5, 1), (.5, 3), (.1, 20), (1., 2)):
-        got, want = any_of(p, n), sum(p*(1 - p)**k for k in range(n))       # the first success comes at try k + 1
+        # the first success comes at try k + 1
+        got, want = any_of(p, n), sum(p*(1 - p)**k for k in range(n))
         need(got is not None, 'nothing came back.')
-        need(n == 1 or abs(got - n*p) > 1e-6, 'chances of tries don\'t add up: two coins don\'t make a certainty.')
-        need(n == 1 or p == 1 or abs(got - p**n) > 1e-6, 'that is how likely it is that all of them succeed.')
+        need(n == 1 or abs(got - n*p) > 1e-6,
+             'probabilities of tries don\'t add up: two coins don\'t make a certainty.')
+        need(n == 1 or p == 1 or abs(got - p**n) > 1e-6,
+             'that is how likely it is that all of them succeed.')
         close(got, want, f'any_of({p}, {n})')
     return 'a second try is worth half of the first.' 
 
@@ -125,10 +151,13 @@ def check_any_of(any_of):
 @checker
 def check_standard_error(error):
     for p, n in ((.97, 180), (.5, 100), (.9, 7)):
-        got, want = error(p, n), torch.full((n,), p).sub(1).mul(-p).sum().item()**.5/n     # the root of a sum of n variances, over n
+        # the root of a sum of n variances, over n
+        got, want = error(p, n), torch.full((n,), p).sub(1).mul(-p).sum().item()**.5/n
         need(got is not None, 'nothing came back.')
-        need(abs(got - want**2) > 1e-9, 'that is the variance; an error has the unit of what is measured.')
-        need(abs(got - want*n**.5) > 1e-9, 'that is the spread of single episodes; a mean of many is steadier.')
+        need(abs(got - want**2) > 1e-9,
+             'that is the variance; an error has the unit of what is measured.')
+        need(abs(got - want*n**.5) > 1e-9,
+             'that is the spread of single episodes; a mean of many is steadier.')
         close(got, want, f'standard_error({p}, {n})', rtol=1e-3)
     return 'a thousand rooms know a rate near one to half a point.'
 
@@ -138,7 +167,8 @@ def check_pairs_needed(needed):
         got = needed(p, q)
         need(got is not None, 'nothing came back.')
         sure = lambda n: abs(p - q) >= 2*((p*(1 - p) + q*(1 - q))/n)**.5*(1 - 1e-9)
-        need(sure(got), f'{got} rooms are too few for {p} and {q}: both rates have an error, and the errors add up.')
+        need(sure(got), f'{got} rooms are too few for {p} and {q}: both rates have an error, and '
+             f'the errors add up.')
         need(not sure(got - 1), f'{got - 1} rooms would do for {p} and {q}.')
     return 'the last point is the dearest.' 
 
@@ -150,33 +180,39 @@ def check_pooled(pool):
     mean = sum(late)/9
     squares = sum((v - mean)**2 for v in late)
     m, s = (float(v) for v in pool(x))
-    need(abs(m - x.mean().item()) > 1e-9, 'this is the mean over all epochs; only the last three count.')
+    need(abs(m - x.mean().item()) > 1e-9,
+         'this is the mean over all epochs; only the last three count.')
     close(m, mean, 'the mean')
-    need(abs(s - (squares/9)**.5) > 1e-9, 'you divided by the number of values; by one less gives what the page calls σ.')
-    need(abs(s - x[:, -3:].mean(1).std().item()) > 1e-9, 'this is the spread of the seeds; the epochs count too.')
+    need(abs(s - (squares/9)**.5) > 1e-9,
+         'you divided by the number of values; by one less gives what the page calls σ.')
+    need(abs(s - x[:, -3:].mean(1).std().item()) > 1e-9,
+         'this is the spread of the seeds; the epochs count too.')
     close(s, (squares/8)**.5, 'the standard deviation')
     return 'mean and spread, as the published tables give them.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #196dc426
 @checker
 def check_marginal(marginal):
-    table = [dict(alpha=a, omega=w, error=e) for a, w, e in ((0, 0, 9.), (0, 1, 7.), (4, 0, 2.), (4, 1, 4.), (4, 2, 6.))]
+    table = [dict(alpha=a, omega=w, error=e) for a, w, e in
+             ((0, 0, 9.), (0, 1, 7.), (4, 0, 2.), (4, 1, 4.), (4, 2, 6.))]
     for key, want in (('alpha', {0: 8., 4: 4.}), ('omega', {0: 5.5, 1: 5.5, 2: 6.})):
         got = marginal(table, key)
         need(isinstance(got, dict), 'a dictionary is wanted: value -> mean error.')
-        need(set(got) == set(want), f"the values of {key} are {sorted(want)}; you have {sorted(got)}.")
+        need(set(got) == set(want),
+             f"the values of {key} are {sorted(want)}; you have {sorted(got)}.")
         for v in want: close(float(got[v]), want[v], f'{key} = {v}')
     return 'one setting at a time, whatever the others are.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #ee82ba32
 @checker
-def check_inside(inside):
+def check_seed_interval(share_inside):
     x = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
     def share(others):
         hits = [abs(v - sum(o)/len(o)) <= (sum((w - sum(o)/len(o))**2 for w in o)/(len(o) - 1))**.5
                 for row in x.tolist() for i, v in enumerate(row) for o in [others(row, i)]]
         return sum(hits)/len(hits)
-    got = float(inside(x))
-    need(abs(got - share(lambda row, i: row)) > 1e-6, 'each seed is among those that predict it; leave it out.')
+    got = float(share_inside(x))
+    need(abs(got - share(lambda row, i: row)) > 1e-6,
+         'each seed is among those that predict it; leave it out.')
     close(got, share(lambda row, i: row[:i] + row[i+1:]), 'the share')
     return 'two seeds know little about a third.'

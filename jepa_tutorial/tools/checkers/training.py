@@ -8,8 +8,8 @@ import torch
 from .verdict import checker, close, need
 
 # %% auto #0
-__all__ = ['check_constant', 'check_linear', 'check_rank', 'check_equal_frames', 'check_shrink', 'check_lowest_prediction',
-           'check_parting', 'check_blink', 'check_culprit']
+__all__ = ['check_constant', 'check_linear', 'check_rank', 'check_equal_frames', 'check_clip_factor', 'check_lowest_prediction',
+           'check_first_divergence', 'check_reencoding', 'check_failing_part']
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #92d65e79
 @checker
@@ -17,8 +17,10 @@ def check_constant(best):
     p = torch.tensor([[1., 10], [2, 10], [3, 40], [10, 60]])
     got = torch.as_tensor(best(p)).double()
     near = lambda v: got.shape == v.shape and torch.allclose(got, v.double(), atol=1e-3)
-    need(not near(p.median(0).values), 'the median minimises the mean distance; the loss squares it.')
-    need(not near((p.amin(0) + p.amax(0))/2), 'that is the middle of the range, wherever most positions are.')
+    need(not near(p.median(0).values),
+         'the median minimises the mean distance; the loss squares it.')
+    need(not near((p.amin(0) + p.amax(0))/2),
+         'that is the middle of the range, wherever most positions are.')
     close(got, [4, 30], 'the answer for (1,10), (2,10), (3,40), (10,60)')
     return 'the mean: a collapsed model leaves only "somewhere in the middle".'
 
@@ -26,7 +28,8 @@ def check_constant(best):
 def _linear_world(seed=0):
     "Embeddings with positions that a linear map writes, and new ones: z, p, z_new, p_new."
     g = torch.Generator().manual_seed(seed)
-    z, new, W = torch.randn(60, 5, generator=g), torch.randn(7, 5, generator=g), torch.randn(5, 2, generator=g)
+    z, new, W = (torch.randn(60, 5, generator=g), torch.randn(7, 5, generator=g),
+                 torch.randn(5, 2, generator=g))
     return z, z @ W + torch.tensor([30., 40.]), new, new @ W + torch.tensor([30., 40.])
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #46403e22
@@ -34,15 +37,18 @@ def _linear_world(seed=0):
 def check_linear(read):
     z, p, new, want = _linear_world()
     got, flat = read(z, p, new), new @ torch.linalg.lstsq(z, p).solution
-    need(got is None or got.shape != flat.shape or not torch.allclose(got, flat, atol=1e-2), 'you left out b: put a column of ones beside z, and beside z_new.')
+    need(got is None or got.shape != flat.shape or not torch.allclose(got, flat, atol=1e-2),
+         'you left out b: put a column of ones beside z, and beside z_new.')
     close(got, want, 'the reading of new embeddings', 1e-3, 1e-2)
     return 'as good as a linear reader can be.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #c105ba0b
 @checker
 def check_rank(rank):
-    slips = {3: 'three directions are in use, but not equally.', 1.5: 'that is the entropy in bits; the rank is 2 to its power.',
-             1.0397: 'that is the entropy; the rank is its exponential.', 2.3811: 'the shares are those of the singular values, not of their squares.',
+    slips = {3: 'three directions are in use, but not equally.',
+             1.5: 'that is the entropy in bits; the rank is 2 to its power.',
+             1.0397: 'that is the entropy; the rank is its exponential.',
+             2.3811: 'the shares are those of the singular values, not of their squares.',
              4.4817: 'e to the power of an entropy in bits: use 2, or take the entropy in nats.'}
     for wrong, hint in slips.items(): need(abs(rank - wrong) > 6e-3, hint)
     need(1 <= rank <= 3, 'three directions count between 1 and 3.')
@@ -50,13 +56,15 @@ def check_rank(rank):
     return 'a little less than three.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #feae9991
-_TINY = ['model.channels=[2,2]', 'model.dim=8', 'data.steps=8', 'data.clip=3', 'loss.rollout=2', 'loss.start=first', 'save_every=100']
+_TINY = ['model.channels=[2,2]', 'model.dim=8', 'data.steps=8', 'data.clip=3', 'loss.rollout=2',
+         'loss.start=first', 'save_every=100']
 
 def _trained_on(settings, batch, steps):
     "Frames and last quarter's probe loss of a run, the plain way."
     from jepa_tutorial.tools.config import load_config
     from jepa_tutorial.training.learner import Learner, train_step
-    learner = Learner(load_config('quick', *settings, f'optim.batch={batch}', f'optim.epoch_steps={steps}', 'optim.epochs=1'), 'cpu')
+    learner = Learner(load_config('quick', *settings, f'optim.batch={batch}',
+                                  f'optim.epoch_steps={steps}', 'optim.epochs=1'), 'cpu')
     probe = [train_step(learner)['probe'].item() for _ in range(steps)]
     return learner.frames, probe
 
@@ -65,47 +73,60 @@ def _trained_on(settings, batch, steps):
 def check_equal_frames(last_probe):
     frames, probe = _trained_on(_TINY, 2, 8)
     got = last_probe(_TINY, 2, 8)
-    need(isinstance(got, tuple) and len(got) == 2, 'return two things: the frames, and the mean of the probe\'s loss.')
-    need(got[0] == frames, f'2 clips of 3 frames for 8 steps are {frames} frames, but your run saw {got[0]}: set optim.epoch_steps and optim.epochs.')
-    need(abs(got[1] - probe[-1]) > 1e-6, 'this is the last step alone: take the mean over the last quarter of the steps.')
+    need(isinstance(got, tuple) and len(got) == 2,
+         'return two things: the frames, and the mean of the probe\'s loss.')
+    need(got[0] == frames, f'2 clips of 3 frames for 8 steps are {frames} frames, but your run saw '
+         f'{got[0]}: set optim.epoch_steps and optim.epochs.')
+    need(abs(got[1] - probe[-1]) > 1e-6,
+         'this is the last step alone: take the mean over the last quarter of the steps.')
     close(got[1], sum(probe[-2:])/2, 'the mean over the last quarter')
-    need(last_probe(_TINY, 4, 4)[0] == frames, 'half the steps with twice the clips should be as many frames.')
+    need(last_probe(_TINY, 4, 4)[0] == frames,
+         'half the steps with twice the clips should be as many frames.')
     return 'equal frames, two ways to spend them.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #a4d88f50
 @checker
-def check_shrink(shrink):
+def check_clip_factor(factor):
     for norms, limit in (([3., 4.], 2.), ([.3, .4], 2.), ([1., 60.], 2.), ([1., 2., 2.], 1.)):
-        parts = [torch.zeros(5).index_fill_(0, torch.tensor(i), n).requires_grad_() for i, n in enumerate(norms)]
+        parts = [torch.zeros(5).index_fill_(0, torch.tensor(i), n).requires_grad_()
+                 for i, n in enumerate(norms)]
         grads = [p.detach().clone() for p in parts]
         for p, g in zip(parts, grads): p.grad = g
         torch.nn.utils.clip_grad_norm_(parts, limit)
-        got, want = shrink(norms, limit), (grads[0].norm()/norms[0]).item()
-        need(got <= 1, f'shrink({norms}, {limit}) is {got:.3g}: clipping never makes a gradient longer.')
-        need(abs(got - min(1, limit/sum(norms))) > 1e-3 or abs(want - got) < 1e-3, 'lengths of orthogonal pieces don\'t add up; their squares do.')
-        close(got, want, f'shrink({norms}, {limit})', rtol=1e-3)
+        got, want = factor(norms, limit), (grads[0].norm()/norms[0]).item()
+        need(got <= 1,
+             f'factor({norms}, {limit}) is {got:.3g}: clipping never makes a gradient longer.')
+        need(abs(got - min(1, limit/sum(norms))) > 1e-3 or abs(want - got) < 1e-3,
+             'lengths of orthogonal pieces don\'t add up; their squares do.')
+        close(got, want, f'factor({norms}, {limit})', rtol=1e-3)
     return 'one spike, and everyone stands still.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #e15393ea
 @checker
 def check_lowest_prediction(name):
     from jepa_tutorial.training.checkpoints import load_pretrained
-    names = ['quick'] + [f'quick_no_{k}' for k in ('variance', 'covariance', 'time_similarity', 'inverse_dynamics')]
+    names = ['quick'] + [f'quick_no_{k}' for k in ('variance', 'covariance', 'time_similarity',
+                                                   'inverse_dynamics')]
     need(name in names, f'answer with one of {", ".join(names)}.')
-    last = {n: sum(r['prediction'] for r in load_pretrained(n, 'cpu').card['history'][-10:]) for n in names}
-    need(last[name] == min(last.values()), f'there is one whose prediction loss is {last[name]/min(last.values()):,.0f} times smaller.')
+    last = {n: sum(r['prediction'] for r in load_pretrained(n, 'cpu').card['history'][-10:])
+            for n in names}
+    need(last[name] == min(last.values()), f'there is one whose prediction loss is '
+         f'{last[name]/min(last.values()):,.0f} times smaller.')
     return 'nothing is easier to predict than a point that never moves.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #70055bf5
 @checker
-def check_parting(parting):
+def check_first_divergence(first_divergence):
     error = torch.tensor([[0., 1, 4, 2, 5], [0., 0, 0, 0, 0], [0., 3, 3, 3, 3.5], [9., 0, 0, 0, 0]])
-    got = parting(error, 3.)
+    got = first_divergence(error, 3.)
     need(got is not None and got.shape == (4,), 'one number for each of 4 trajectories, please.')
-    need(got[1] != 0, 'a dream that never leaves came out as 0: argmax of nothing is 0. Return the number of steps there.')
+    need(got[1] != 0, 'a rollout that never leaves came out as 0: argmax of nothing is 0. '
+         'Return the number of steps there.')
     need(got[2] != 1, 'an error of exactly `limit` is not *more* than `limit`.')
-    need(got[0] != 4, 'that is the last step beyond the limit, or the largest; the first is asked for.')
-    close(torch.stack([got, parting(error, 1.5)]), [[2, 5, 4, 0], [2, 5, 1, 0]], 'parting for limits 3 and 1.5')
+    need(got[0] != 4,
+         'that is the last step beyond the limit, or the largest; the first is asked for.')
+    close(torch.stack([got, first_divergence(error, 1.5)]), [[2, 5, 4, 0], [2, 5, 1, 0]],
+          'the first step for limits 3 and 1.5')
     return 'the first step, and the length where there is none.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #282ca91f
@@ -116,37 +137,46 @@ class _Drift:
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #7002cd5e
 @checker
-def check_blink(blink):
+def check_reencoding(reencode):
     actions = torch.randn(3, 10, 2, generator=torch.Generator().manual_seed(0))
     z = torch.cat([torch.zeros(3, 1, 2), actions.cumsum(1)], 1)
     for k in (1, 3, 5, 10):
-        got = blink(_Drift(), z, actions, k)
+        got = reencode(_Drift(), z, actions, k)
         close(None if got is None else 0*got, 0*z, f'k = {k}: the result')        # its shape
         off = (got - z)[0, :, 0].round().long().tolist()
         need(off[0] == 0, 'the first vector is seen, not imagined: it is z[:, 0] itself.')
-        need(k > 1 or any(off), 'with k = 1 you return what was seen; each step from 1 on should be imagined from the frame before it.')
-        close(off, [0] + [t % k + 1 for t in range(10)], f'k = {k}: the number of imagined steps behind each vector', atol=.1)
-    return 'awake every k steps, and asleep between.'
+        need(k > 1 or any(off), 'with k = 1 you return what was seen; each step from 1 on should '
+             'be imagined from the frame before it.')
+        close(off, [0] + [t % k + 1 for t in range(10)],
+              f'k = {k}: the number of imagined steps behind each vector', atol=.1)
+    return 'a rollout of at most k steps behind every vector.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #ae7f8c94
-def _patients():
+def _faulty_unrolls():
     "Unrolls with a known fault: (fault, Unroll)."
     from jepa_tutorial.training.unrolling import Unroll
     g = torch.Generator().manual_seed(0)
-    gt, other = (10 + 40*torch.rand(4, 1, 2, generator=g) + torch.randn(4, 20, 2, generator=g).cumsum(1) for _ in range(2))
+    gt, other = (10 + 40*torch.rand(4, 1, 2, generator=g)
+                 + torch.randn(4, 20, 2, generator=g).cumsum(1) for _ in range(2))
     make = lambda dec, act, rand: Unroll(gt, dec, act, rand, (act - gt).norm(dim=-1).mean(0), None)
     far = gt + 6
-    return [('fine', make(gt + .2, gt + 1, other)), ('mind', make(gt + .2, far, other)), ('ears', make(gt + .2, far, far + .1)),
-            ('eye', make(gt + 5, gt + 5, other + 5)), ('eye', make(gt*0 + 32, gt*0 + 32, gt*0 + 32))]
+    return [('fine', make(gt + .2, gt + 1, other)), ('predictor', make(gt + .2, far, other)),
+            ('actions', make(gt + .2, far, far + .1)),
+            ('encoder', make(gt + 5, gt + 5, other + 5)),
+            ('encoder', make(gt*0 + 32, gt*0 + 32, gt*0 + 32))]
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #7f104bc7
 @checker
-def check_culprit(culprit):
-    why = dict(eye='its decoded frames are far off, and a bad eye spoils every later column. Ask about the eye first.',
-               ears='true and random actions give the same dream. Ask about that before you blame the mind.',
-               mind='eye and ears are fine, but the dream is far from the truth.', fine='its dream is closer than 3 px.')
-    for fault, u in _patients():
-        said = culprit(u)
-        need(said in why, f"say 'eye', 'ears', 'mind' or 'fine'; got {said!r}.")
-        need(said == fault, f"you said '{said}' of a model whose fault is '{fault}': {why[fault]}" if fault != 'fine' else f"you said '{said}' of a healthy model: {why[fault]}")
+def check_failing_part(failing_part):
+    why = dict(encoder='its decoded frames are far off, and a bad encoder spoils every later '
+                       'column. Ask about the encoder first.',
+               actions='true and random actions give the same rollout. Ask about that before '
+                       'you blame the predictor.',
+               predictor='encoder and actions are fine, but the rollout is far from the truth.',
+               fine='its rollout is closer than 3 px.')
+    for fault, u in _faulty_unrolls():
+        said = failing_part(u)
+        need(said in why, f"say 'encoder', 'actions', 'predictor' or 'fine'; got {said!r}.")
+        need(said == fault, f"you said '{said}' of a model whose fault is '{fault}': {why[fault]}"
+             if fault != 'fine' else f"you said '{said}' of a healthy model: {why[fault]}")
     return 'causes before consequences.'

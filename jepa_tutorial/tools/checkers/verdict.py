@@ -32,7 +32,8 @@ def checker(check: Callable):
     "Make a function of an answer return a `Verdict`; errors in the answer become hints."
     @wraps(check)
     def checked(*answers):
-        if any(a is ... or a is None for a in answers): return Verdict(False, 'put your answer where the three dots are.')
+        if any(a is ... or a is None for a in answers):
+            return Verdict(False, 'put your answer where the three dots are.')
         try: return Verdict(True, check(*answers) or 'right.')
         except Hint as e: return Verdict(False, str(e))
         except Exception as e: return Verdict(False, f'your answer raised {type(e).__name__}: {e}')
@@ -47,9 +48,11 @@ def close(
     "Need `got` to have the shape and, nearly, the values of `want`."
     need(got is not None, f'{what} is None: does your function return something?')
     got, want = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (got, want))
-    need(got.shape == want.shape, f'{what} has shape {list(got.shape)}, but should have {list(want.shape)}.')
+    need(got.shape == want.shape,
+         f'{what} has shape {list(got.shape)}, but should have {list(want.shape)}.')
     off = (got - want).abs().max().item() if got.numel() else 0.
-    need(torch.allclose(got, want, rtol, atol), f'{what} is {_short(got)}, but should be {_short(want)}.' if got.numel() < 7
+    need(torch.allclose(got, want, rtol, atol),
+         f'{what} is {_short(got)}, but should be {_short(want)}.' if got.numel() < 7
          else f'{what} is off by up to {off:.3g}.')
 
 # %% ../../../nbs/appendix/checkers/verdict.ipynb #ef8acd77

@@ -8,21 +8,26 @@ import torch
 from .verdict import checker, close, need
 
 # %% auto #0
-__all__ = ['check_drive', 'check_slide', 'check_two_doors', 'check_memory', 'check_estimate', 'check_blocked_places']
+__all__ = ['check_drive', 'check_slide', 'check_two_doors', 'check_decorrelation_steps', 'check_crossing_share',
+           'check_blocked_positions']
 
 # %% ../../../nbs/appendix/checkers/world.ipynb #e7154f76
 @checker
 def check_drive(presses):
-    "Does the string of arrows bring the dot from (14, 44) to the goal at (50, 40), with no press too many?"
+    "Do the arrows bring the dot from (14, 44) to the goal at (50, 40), with no press too many?"
     from jepa_tutorial.world.two_rooms import move, sample_layouts
-    step, p, blocked = {'←': (-4., 0.), '→': (4., 0.), '↑': (0., -4.), '↓': (0., 4.)}, torch.tensor([[14., 44.]]), 0
-    need(isinstance(presses, str) and set(presses) <= set(step), "give a string of the arrows ← ↑ ↓ →, such as '→→↑'.")
+    step = {'←': (-4., 0.), '→': (4., 0.), '↑': (0., -4.), '↓': (0., 4.)}
+    p, blocked = torch.tensor([[14., 44.]]), 0
+    need(isinstance(presses, str) and set(presses) <= set(step),
+         "give a string of the arrows ← ↑ ↓ →, such as '→→↑'.")
     for m in presses:
         before, p = p, move(p, torch.tensor([step[m]]), sample_layouts(1, fixed=True))
         blocked += torch.equal(before, p)
     left = (p - torch.tensor([[50., 40.]])).norm().item()
-    need(left < 4.5, f'it ends at ({p[0, 0]:.0f}, {p[0, 1]:.0f}), {left:.1f} px from the goal; {blocked} of your presses were blocked.')
-    need(len(presses) <= 19, f'it arrives, in {len(presses)} presses, {blocked} of them blocked; 19 are enough.')
+    need(left < 4.5, f'it ends at ({p[0, 0]:.0f}, {p[0, 1]:.0f}), {left:.1f} px from the goal; '
+         f'{blocked} of your presses were blocked.')
+    need(len(presses) <= 19,
+         f'it arrives, in {len(presses)} presses, {blocked} of them blocked; 19 are enough.')
     return 'through the door in 19 presses.'
 
 # %% ../../../nbs/appendix/checkers/world.ipynb #28c25fe6
@@ -30,7 +35,8 @@ def _slide(p, a, layout, first):
     "One dot [1,2]; `first` is the part that is tried first: 1 vertical, 0 horizontal."
     from jepa_tutorial.world.two_rooms import move
     parts = [a.clone(), a.clone()]
-    parts[0][0, 1 - first] = 0; parts[1][0, first] = 0
+    parts[0][0, 1 - first] = 0
+    parts[1][0, first] = 0
     for part in (a, *parts):
         if not torch.equal(new := move(p, part, layout), p): return new
     return p
@@ -41,12 +47,17 @@ def check_slide(slide):
     "Does a blocked dot slide: its vertical part first, then its horizontal part?"
     from jepa_tutorial.world.two_rooms import Layout, move, sample_free, sample_layouts
     g = torch.Generator().manual_seed(0)
-    layout = sample_layouts(200, generator=g); p = sample_free(layout, margin=.1, generator=g); a = torch.randn(200, 2, generator=g)*6
-    each = lambda first: torch.cat([_slide(p[i:i+1], a[i:i+1], Layout(*(v[i:i+1] for v in layout)), first) for i in range(200)])
+    layout = sample_layouts(200, generator=g)
+    p = sample_free(layout, margin=.1, generator=g)
+    a = torch.randn(200, 2, generator=g)*6
+    each = lambda first: torch.cat([_slide(p[i:i+1], a[i:i+1], Layout(*(v[i:i+1] for v in layout)),
+                                           first) for i in range(200)])
     got, same = slide(p, a, layout), lambda q: torch.allclose(got, q, atol=1e-4)
-    need(torch.is_tensor(got) and got.shape == p.shape, f'give positions of shape [200, 2] for 200 dots; yours is {list(getattr(got, "shape", []))}.')
+    need(torch.is_tensor(got) and got.shape == p.shape, f'give positions of shape [200, 2] for 200 '
+         f'dots; yours is {list(getattr(got, "shape", []))}.')
     need(not same(move(p, a, layout)), 'a blocked dot stays where it was; try its vertical part.')
-    need(not same(each(0)), 'you try the horizontal part first; the exercise asks for the vertical one.')
+    need(not same(each(0)),
+         'you try the horizontal part first; the exercise asks for the vertical one.')
     close(got, each(1), 'the new position')
     return 'a figure in a game would feel at home.'
 
@@ -56,53 +67,69 @@ def check_two_doors(blocked_two_doors):
     "Is a step blocked exactly if neither door lets it through?"
     g = torch.Generator().manual_seed(0)
     w, upper, lower = torch.full((400,), 32.), torch.full((400,), 18.), torch.full((400,), 46.)
-    p = torch.rand(400, 2, generator=g)*torch.tensor([24., 52.]) + torch.tensor([6., 6.]); a = torch.randn(400, 2, generator=g)*12
+    p = torch.rand(400, 2, generator=g)*torch.tensor([24., 52.]) + torch.tensor([6., 6.])
+    a = torch.randn(400, 2, generator=g)*12
     x, y = (p[:, None] + torch.linspace(0, 1, 2000)[:, None]*a[:, None]).unbind(-1)
     solid = ((x - 32).abs() <= 1) & ((y - 18).abs() >= 4) & ((y - 46).abs() >= 4)
     want = (solid | (x <= 4) | (x >= 60) | (y <= 4) | (y >= 60)).any(1)
     got = blocked_two_doors(p, a, w, upper, lower)
-    need(torch.is_tensor(got) and got.dtype == torch.bool and got.shape == want.shape, 'give one True or False for each step: a bool tensor [B].')
-    through = lambda y: blocked_two_doors(torch.tensor([[29., y]]), torch.tensor([[6., 0.]]), w[:1], upper[:1], lower[:1]).item()
-    need(not through(18.) and not through(46.), 'a straight step through one of the doors is blocked; with `or`, both doors would have to be in its way.')
-    need((got != want).float().mean() < .01, f'{(got & ~want).sum()} of 400 free steps are blocked, {(want & ~got).sum()} blocked ones pass.')
+    need(torch.is_tensor(got) and got.dtype == torch.bool and got.shape == want.shape,
+         'give one True or False for each step: a bool tensor [B].')
+    through = lambda y: blocked_two_doors(torch.tensor([[29., y]]), torch.tensor([[6., 0.]]), w[:1],
+                                          upper[:1], lower[:1]).item()
+    need(not through(18.) and not through(46.), 'a straight step through one of the doors is '
+         'blocked; with `or`, both doors would have to be in its way.')
+    need((got != want).float().mean() < .01, f'{(got & ~want).sum()} of 400 free steps are '
+         f'blocked, {(want & ~got).sum()} blocked ones pass.')
     return 'blocked only if both doors say so.'
 
 # %% ../../../nbs/appendix/checkers/world.ipynb #a28301be
 @checker
-def check_memory(memory):
-    "Is `memory(kappa)` the number of steps after which the mean cosine of the heading's change is one half?"
+def check_decorrelation_steps(steps):
+    "Is `steps(kappa)` the number of steps after which the mean cosine of the turn is one half?"
     from math import log
     for kappa in (1., 5., 40.):
         k = torch.tensor(kappa, dtype=torch.float64)
-        c, got = (torch.special.i1e(k)/torch.special.i0e(k)).item(), float(memory(kappa))
-        need(abs(got*log(c) + log(.5)) > 1e-3, 'your answer is negative; both logarithms are, and their quotient isn\'t.')
+        c, got = (torch.special.i1e(k)/torch.special.i0e(k)).item(), float(steps(kappa))
+        need(abs(got*log(c) + log(.5)) > 1e-3,
+             'your answer is negative; both logarithms are, and their quotient isn\'t.')
         need(abs(got - .5/c) > 1e-3, 'mean cosines multiply with each step; they don\'t add.')
-        close(got, log(.5)/log(c), f'memory({kappa:g})', rtol=1e-3)
+        close(got, log(.5)/log(c), f'steps({kappa:g})', rtol=1e-3)
     return 'with κ = 5, six steps.'
 
 # %% ../../../nbs/appendix/checkers/world.ipynb #bfd727a1
 @checker
-def check_estimate(estimate):
+def check_crossing_share(estimate):
     "Is `estimate(both, clip, steps, passing)` the share of clips into which the passing fits?"
     for both, clip, steps, passing in ((.26, 17, 90, 2.5), (.4, 9, 90, 2.), (.1, 33, 60, 4.)):
         got, want = float(estimate(both, clip, steps, passing)), both*(clip - 1 - passing)/steps
-        need(abs(got - want/both) > 1e-6, 'that is the share for a trajectory that does cross; not all do.')
-        for n in (clip, clip - 1): need(abs(got - both*n/steps) > 1e-6, 'a window that sees only half of the passing doesn\'t cross; what part of the clip is left for its beginning?')
-        need(abs(got - both*(clip - passing)/steps) > 1e-6, f'nearly: a clip of {clip} frames has {clip - 1} steps.')
+        need(abs(got - want/both) > 1e-6,
+             'that is the share for a trajectory that does cross; not all do.')
+        for n in (clip, clip - 1):
+            need(abs(got - both*n/steps) > 1e-6, 'a window that sees only half of the passing '
+                 'doesn\'t cross; what part of the clip is left for its beginning?')
+        need(abs(got - both*(clip - passing)/steps) > 1e-6,
+             f'nearly: a clip of {clip} frames has {clip - 1} steps.')
         close(got, want, f'estimate({both}, {clip}, {steps}, {passing:g})', rtol=1e-3)
     return 'about one clip in twenty-five.'
 
 # %% ../../../nbs/appendix/checkers/world.ipynb #28d5a9a2
 @checker
-def check_blocked_places(blocked_places):
-    "Are these all places at which a step was blocked, each with a note whether the border did it?"
+def check_blocked_positions(blocked_positions):
+    "Are these all positions at which a step was blocked, each with whether it was the border?"
     from jepa_tutorial.world.trajectories import sample_trajectories
     t = sample_trajectories(30, generator=torch.Generator().manual_seed(0))
     want = [(*p.tolist(), bool(((p + a <= 4) | (p + a >= 60)).any()))
-            for path, action in zip(t.position, t.action) for p, q, a in zip(path, path[1:], action) if torch.equal(p, q)]
-    places, border = blocked_places(t)
-    need(places.ndim == 2 and places.shape[1] == 2 and len(places) == len(border), 'give places [m,2] and one True or False for each.')
-    need(len(places) == len(want), f'{len(want)} steps were blocked; you found {len(places)}. A blocked step leaves the dot exactly where it was.')
-    close(torch.cat([places, border[:, None].float()], 1).sort(0).values[:, :2], torch.tensor([w[:2] for w in want]).sort(0).values, 'the places')
-    need((n := int(border.sum())) == (m := sum(w[2] for w in want)), f'the border did {m} of them; you say {n}. Look at where the step wanted to go.')
+            for path, action in zip(t.position, t.action)
+            for p, q, a in zip(path, path[1:], action) if torch.equal(p, q)]
+    positions, border = blocked_positions(t)
+    need(positions.ndim == 2 and positions.shape[1] == 2 and len(positions) == len(border),
+         'give positions [m,2] and one True or False for each.')
+    need(len(positions) == len(want),
+         f'{len(want)} steps were blocked; you found {len(positions)}. A '
+         f'blocked step leaves the dot exactly where it was.')
+    close(torch.cat([positions, border[:, None].float()], 1).sort(0).values[:, :2],
+          torch.tensor([w[:2] for w in want]).sort(0).values, 'the positions')
+    need((n := int(border.sum())) == (m := sum(w[2] for w in want)),
+         f'the border did {m} of them; you say {n}. Look at where the step wanted to go.')
     return 'most of the blocked steps are the border\'s.'

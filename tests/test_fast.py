@@ -10,7 +10,7 @@ from jepa_tutorial.training.learner import Learner, train_step
 from jepa_tutorial.planning.cost import goal_cost, RevisitPenalty
 from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
 from jepa_tutorial.planning.fast import make_cost
-from jepa_tutorial.planning.agent import fast_planner, load_planner
+from jepa_tutorial.planning.agent import Agent, fast_planner, load_planner
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
 exact = amp_dtype('cpu') is None
@@ -57,7 +57,7 @@ def model(dim=64, **kw):
     seed_all(0)
     return JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=dim), **kw).eval().requires_grad_(False)
 
-@pytest.mark.parametrize('distance', ['squared', 'plain'])
+@pytest.mark.parametrize('distance', ['squared', 'euclidean'])
 @pytest.mark.parametrize('reduce', ['sum', 'last'])
 @pytest.mark.parametrize('E,N,T', [(1, 200, 90), (3, 50, 7), (2, 1, 1)])
 def test_costs_and_choices(E, N, T, reduce, distance):
@@ -76,7 +76,7 @@ def test_a_plan_by_the_fast_cost_is_the_plan_by_the_plain_one():
     "One search, both costs, the same draws: the same plan within what rounding explains."
     jepa = model()
     z0, zg = (F.layer_norm(torch.randn(2, 64, generator=rng(s)), (64,)) for s in (0, 1))
-    at = load_planner('plan_cem', 'iterations=3')
+    at = load_planner('plan_cem', 'iterations=3').search
     slow = at.plan(lambda a: goal_cost(jepa, z0, zg, a), rng(5), 2, 20)
     fast = at.plan(make_cost(jepa, z0, zg), rng(5), 2, 20)
     if exact: torch.testing.assert_close(fast[:3], slow[:3], rtol=1e-3, atol=1e-4)
@@ -92,30 +92,30 @@ def test_a_cost_keeps_its_own_start():
 
 @pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=cuda)])
 @pytest.mark.parametrize('layers', [1, 2])
-def test_hills_cost_what_they_cost_on_the_plain_path(layers, device):
-    "In blocks of every size, each episode with hills of its own; and taken away again, they leave nothing behind."
+def test_a_penalty_costs_what_it_costs_on_the_plain_path(layers, device):
+    "In blocks of every size, each episode with a penalty of its own; and taken away again, they leave nothing behind."
     jepa = model(predictor=GRUPredictor(64, num_layers=layers)).to(device)
     z0, zg = (F.layer_norm(torch.randn(3, 64, generator=rng(s)), (64,)).to(device) for s in (0, 1))
-    plans, hills = torch.randn(3, 8, 20, 2, generator=rng(2)).to(device), RevisitPenalty(torch.stack([z0, zg], 1), torch.rand(3, 2, generator=rng(3)).to(device), 4.)
+    plans, penalty = torch.randn(3, 8, 20, 2, generator=rng(2)).to(device), RevisitPenalty(torch.stack([z0, zg], 1), torch.rand(3, 2, generator=rng(3)).to(device), 4.)
     close = dict(rtol=1e-4, atol=1e-4) if amp_dtype(torch.device(device)) is None else dict(rtol=.03, atol=.03)
-    want = goal_cost(jepa, z0, zg, plans, hills=hills)
+    want = goal_cost(jepa, z0, zg, plans, penalty=penalty)
     for rows in (1, 8, 12, 1000):
-        cost = make_cost(jepa, z0, zg, rows=rows); cost.hills = hills
+        cost = make_cost(jepa, z0, zg, rows=rows); cost.penalty = penalty
         torch.testing.assert_close(cost(plans), want, **close)
-    planner = load_planner('plan_cem', 'iterations=2')
+    planner = load_planner('plan_cem', 'iterations=2').search
     found, kept = (planner.plan(cost, rng(4, device), 3, 20).actions for _ in range(2)); assert torch.equal(found, kept)
-    cost.hills = None
+    cost.penalty = None
     torch.testing.assert_close(cost(plans), goal_cost(jepa, z0, zg, plans), **close)
 
 @pytest.mark.parametrize('layers', [1, 2])
 def test_replanning_reuses_a_cost_and_sees_the_new_place(layers):
     "An agent asked twice from different places answers as two new agents would."
-    from jepa_tutorial.planning.agent import Agent
     from jepa_tutorial.world.two_rooms import render
     jepa, planner = model(predictor=GRUPredictor(64, num_layers=layers)), load_planner('plan_cem', 'iterations=2', 'horizon=6')
     t = sample_tasks(2, seed=4); goal, places = render(t.goal, t.layout), [render(p, t.layout) for p in (t.start, t.goal)]
-    one = Agent(jepa, planner, goal)
-    for image in places: assert torch.equal(one.act(image, 9, rng(3)), Agent(jepa, planner, goal).act(image, 9, rng(3)))
+    new = lambda: Agent(jepa, planner.search, planner.replan, goal, planner.options)
+    one = new()
+    for image in places: assert torch.equal(one.act(image, 9, rng(3)), new().act(image, 9, rng(3)))
 
 @cuda
 def test_no_step_waits_for_the_host():
@@ -129,10 +129,9 @@ def test_no_step_waits_for_the_host():
     try:
         for _ in range(3): train_step(learner)
     finally: torch.cuda.set_sync_debug_mode('default')
-    from jepa_tutorial.planning.agent import Agent
     from jepa_tutorial.world.two_rooms import Layout, render
     layout, start, goal = Layout(*(v.to(dev) for v in tasks.layout)), tasks.start.to(dev), tasks.goal.to(dev)
-    agent, seen, g = Agent(jepa, planner, render(goal, layout)), render(start, layout), rng(0, dev)
+    agent, seen, g = Agent(jepa, planner.search, planner.replan, render(goal, layout), planner.options), render(start, layout), rng(0, dev)
     for _ in range(2): agent.act(seen, 200, g)
     torch.cuda.synchronize(); torch.cuda.set_sync_debug_mode('error')
     try: agent.act(seen, 200, g)
@@ -140,9 +139,9 @@ def test_no_step_waits_for_the_host():
 
 @cuda
 @pytest.mark.parametrize('name', ['plan_fast', 'plan_published', 'plan_cem'])
-def test_recordings_change_nothing(name, monkeypatch):
-    "Three plans, the last two with a shorter horizon, with and without recordings."
-    dev, jepa, planner = torch.device('cuda'), model().cuda(), load_planner(name, 'iterations=3')
+def test_graphs_change_nothing(name, monkeypatch):
+    "Three plans, the last two with a shorter horizon, with and without CUDA graphs."
+    dev, jepa, planner = torch.device('cuda'), model().cuda(), load_planner(name, 'iterations=3').search
     z0, zg = (F.layer_norm(torch.randn(2, 64, generator=rng(s)), (64,)).to(dev) for s in (0, 1))
     plans = {}
     for flag in '01':
@@ -152,8 +151,8 @@ def test_recordings_change_nothing(name, monkeypatch):
     for a, b in zip(*plans.values()): torch.testing.assert_close(a[:3], b[:3], rtol=1e-3, atol=1e-3)
 
 @cuda
-def test_recorded_training_is_training(monkeypatch):
-    "Ten steps with and without recordings end at the same weights, within the precision."
+def test_graphed_training_is_training(monkeypatch):
+    "Ten steps with and without CUDA graphs end at the same weights, within the precision."
     ends = []
     for flag in '01':
         monkeypatch.setenv('JEPA_GRAPHS', flag)

@@ -8,14 +8,13 @@ from jepa_tutorial.world.two_rooms import render
 from jepa_tutorial.model.encoder import ImpalaEncoder
 from jepa_tutorial.model.jepa import JEPA
 from jepa_tutorial.model.predictor import GRUPredictor
-from jepa_tutorial.planning.agent import Agent
+from jepa_tutorial.planning.agent import Agent, AgentOptions, Planner, Replan, load_planner, published_planner
 from jepa_tutorial.planning.cem import CEM, limit_norm
 from jepa_tutorial.planning.cost import goal_cost, RevisitPenalty
 from jepa_tutorial.planning.episodes import (
-    oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
+    ImagePolicy, oracle, random_actions, run_episodes, run_policy, sample_tasks, straight_line, success_rate
 )
 from jepa_tutorial.planning.fast import make_cost
-from jepa_tutorial.planning.agent import load_planner, published_planner
 from jepa_tutorial.planning.mppi import MPPI
 from jepa_tutorial.tools.fingerprints import _Truth
 
@@ -33,7 +32,7 @@ def jepa():
 
 def plans(published, key): return published[key].permute(1, 0, 2)[None]     # [T,N,A] -> [1,N,T,A]
 
-@pytest.mark.parametrize('name,planner', [('mppi', published_planner()), ('cem', CEM())])
+@pytest.mark.parametrize('name,planner', [('mppi', published_planner().search), ('cem', CEM())])
 def test_update_agrees_with_published(published, name, planner):
     actions = limit_norm(planner.sigma*plans(published, 'noise'), planner.max_norm)
     torch.testing.assert_close(actions, plans(published, f'{name}_actions'), rtol=1e-5, atol=2e-6)
@@ -43,7 +42,7 @@ def test_update_agrees_with_published(published, name, planner):
     torch.testing.assert_close(up.std[0], published[f'{name}_std'], rtol=1e-5, atol=2e-6)
 
 def test_mppi_weights_agree_with_published(published):
-    up = published_planner().update(plans(published, 'mppi_actions'), published['cost'][None])
+    up = published_planner().search.update(plans(published, 'mppi_actions'), published['cost'][None])
     order = {i: w for i, w in zip(published['mppi_elite_idx'].tolist(), published['mppi_weights'].tolist())}
     torch.testing.assert_close(up.weights[0], torch.tensor([order[i] for i in up.elites[0].tolist()]), rtol=1e-5, atol=1e-7)
 
@@ -67,8 +66,8 @@ def test_mppi_returns_one_of_the_elites(published):
     elites = plans(published, 'mppi_actions')[0, published['mppi_elite_idx']]
     assert (elites - plan.actions).flatten(1).abs().amax(1).min() < 1e-6
 
-@pytest.mark.parametrize('planner', [CEM(), published_planner(), CEM(fresh=.25, rho=(.5, .9)), CEM(keep=2), CEM(restarts=2, num_elites=10),
-                                     CEM(smooth=.2), MPPI(temperature=20., pick='best')], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize('planner', [CEM(), published_planner().search, CEM(explore_fraction=.25, noise_correlation=(.5, .9)), CEM(keep_elites=2),
+                                     CEM(restarts=2, num_elites=10), CEM(proposal_correlation=.2), MPPI(temperature=20., select='best')], ids=lambda p: type(p).__name__)
 def test_quadratic_bowl(planner):
     target = limit_norm(torch.randn(3, 6, 2, generator=rng(0)), 2.)
     bowl = lambda a: (a - target[:, None]).square().sum((-2, -1))
@@ -94,14 +93,15 @@ def test_fresh_samples_leave_a_local_minimum():
         end = a.sum(-2)[..., 0]
         return torch.minimum((end - 20).abs() - 15, (end + 5).abs())
     init = torch.full((1, 20, 2), -.25)
-    stuck = CEM(horizon=20, warm_sigma=.1, iterations=4, pick='best', keep=1)
-    free = CEM(horizon=20, warm_sigma=.1, iterations=4, pick='best', keep=1, fresh=.5)
-    assert stuck.plan(pits, rng(0), init=init).actions.sum(1)[0, 0] < 0 < free.plan(pits, rng(0), init=init).actions.sum(1)[0, 0]
+    at = dict(horizon=20, iterations=4, select='best', keep_elites=1)
+    ends = [CEM(**at, explore_fraction=share).plan(pits, rng(0), init=init, init_sigma=.1).actions.sum(1)[0, 0] for share in (0., .5)]
+    assert ends[0] < 0 < ends[1]
 
 def test_names_are_found_where_the_package_says():
     import jepa_tutorial.planning as planning
-    assert all(getattr(planning, n) is not None for n in planning.__all__)
-    with pytest.raises(AttributeError, match='no \'nothing\''): planning.nothing
+    for name, home in dict(CEM='cem', MPPI='mppi', Agent='agent', run_episodes='episodes', make_cost='fast', goal_cost='cost').items():
+        assert getattr(planning, name).__module__ == f'jepa_tutorial.planning.{home}'
+    assert not hasattr(planning, 'nothing')
 
 @pytest.mark.parametrize('name', SHIPPED)
 def test_shipped_planners_build_and_plan(name, jepa):
@@ -111,11 +111,14 @@ def test_shipped_planners_build_and_plan(name, jepa):
 
 def test_published_planner_keeps_the_published_settings():
     p = published_planner()
-    assert (p.num_samples, p.iterations, p.num_elites, p.horizon, p.sigma, p.temperature) == (200, 20, 20, 90, 2., 200.)
-    assert (p.max_norm, p.execute, p.warm_start, p.fresh, p.keep, p.restarts, p.smooth, p.pick, p.unbiased) == (None, 1, False, 0, 0, 1, 0, 'elite', False)
-    assert load_planner('plan_published') == p and load_planner('plan_mppi_last') == MPPI(max_norm=None, reduce='last') and load_planner('plan_cem') == CEM()
+    s = p.search
+    assert (s.num_samples, s.iterations, s.num_elites, s.horizon, s.sigma, s.temperature) == (200, 20, 20, 90, 2., 200.)
+    assert (s.max_norm, s.explore_fraction, s.keep_elites, s.restarts, s.proposal_correlation, s.select, s.unbiased) == (None, 0, 0, 1, 0, 'elite', False)
+    assert (p.replan.execute_steps, p.replan.warm_start) == (1, False)
+    assert load_planner('plan_published') == p and load_planner('plan_cem') == Planner(CEM())
+    assert load_planner('plan_mppi_last') == Planner(MPPI(max_norm=None), options=AgentOptions(reduce='last'))
 
-@pytest.mark.parametrize('kw', [dict(), dict(reduce='last'), dict(distance='plain')], ids=str)
+@pytest.mark.parametrize('kw', [dict(), dict(reduce='last'), dict(distance='euclidean')], ids=str)
 @pytest.mark.parametrize('rows', [3, 512])
 def test_fast_cost_equals_plain_cost(jepa, kw, rows):
     with torch.no_grad():
@@ -154,42 +157,50 @@ class Adds(_Truth):
     predictor = encoder = None
 
 @pytest.mark.parametrize('reduce', ['sum', 'last'])
-def test_hills_by_the_formula(reduce):
+def test_the_revisit_penalty_by_its_formula(reduce):
     "A plan pays at each step that counts, for every place of its own episode and for none of another."
     E, N, T, m, width = 2, 3, 4, 5, 1.7
-    g = rng(3); start, goal, plans, places, height = (torch.randn(*size, generator=g) for size in ((E, 2), (E, 2), (E, N, T, 2), (E, m, 2), (E, m)))
-    hills = RevisitPenalty(places, height, width)
-    with_hills, without = goal_cost(Adds(), start, goal, plans, reduce, hills=hills), goal_cost(Adds(), start, goal, plans, reduce)
+    g = rng(3); start, goal, plans, visited, weight = (torch.randn(*size, generator=g) for size in ((E, 2), (E, 2), (E, N, T, 2), (E, m, 2), (E, m)))
+    penalty = RevisitPenalty(visited, weight, width)
+    penalised, without = goal_cost(Adds(), start, goal, plans, reduce, penalty=penalty), goal_cost(Adds(), start, goal, plans, reduce)
     for e in range(E):
         for n in range(N):
             at, paid = start[e].tolist(), 0.
             for t in range(T):
                 at = [x + float(a) for x, a in zip(at, plans[e, n, t])]
                 if reduce == 'sum' or t == T - 1:
-                    paid += sum(float(w)*math.exp(-math.dist(at, p.tolist())**2/(2*width**2)) for w, p in zip(height[e], places[e]))
-            assert abs(float(with_hills[e, n] - without[e, n]) - paid) < 1e-4
-    assert torch.equal(hills.of(slice(1, 2)).places, places[1:])
+                    paid += sum(float(w)*math.exp(-math.dist(at, p.tolist())**2/(2*width**2)) for w, p in zip(weight[e], visited[e]))
+            assert abs(float(penalised[e, n] - without[e, n]) - paid) < 1e-4
+    assert torch.equal(penalty.of(slice(1, 2)).visited, visited[1:])
+
+def agent(model, planner, goal_image): return Agent(model, planner.search, planner.replan, goal_image, planner.options)
 
 def test_an_agent_remembers_where_it_planned_but_not_the_goal():
-    "One hill for each look; flat where it looks like the goal; a whole number is as good as any other height."
+    "One visited state for each look; of no weight where it looks like the goal; a whole number is as good as any other weight."
     t = sample_tasks(3, seed=2)
-    agent = Agent(Adds(), load_planner('plan_memory', 'memory=4', 'num_samples=20', 'iterations=1', 'first_iterations=1', 'horizon=5'), render(t.goal, t.layout))
-    for position in (t.start, t.goal, t.start + .5): agent.act(render(position, t.layout), 50, rng(0))
-    torch.testing.assert_close(agent.cost.hills.places, torch.stack([t.start, t.goal, t.start + .5], 1), atol=.1, rtol=0)
-    assert agent.cost.hills.height.tolist() == [[4., 0., 4.]]*3
+    tiny = load_planner('plan_revisit', 'revisit_weight=4', 'num_samples=20', 'iterations=1', 'first_iterations=1', 'horizon=5')
+    one = agent(Adds(), tiny, render(t.goal, t.layout))
+    for position in (t.start, t.goal, t.start + .5): one.act(render(position, t.layout), 50, rng(0))
+    torch.testing.assert_close(one.cost.penalty.visited, torch.stack([t.start, t.goal, t.start + .5], 1), atol=.1, rtol=0)
+    assert one.cost.penalty.weight.tolist() == [[4., 0., 4.]]*3
 
-def test_memory_leads_away_from_where_a_wrong_model_leads():
-    "The model believes in no walls; dots that it leads to a wall roam, with a memory, where they stood without."
+def test_a_revisit_penalty_leads_away_from_where_a_wrong_model_leads():
+    "The model believes in no walls; dots that it leads to a wall roam, with the penalty, where they stood without."
     t = sample_tasks(20, seed=5)
     spread = {}
-    for name in ('plan_fast', 'plan_memory'):
-        path = run_policy(Agent(Adds(), load_planner(name, 'num_samples=50', 'num_elites=5'), render(t.goal, t.layout)), t, 100, generator=rng(0)).position
+    for name in ('plan_fast', 'plan_revisit'):
+        policy = ImagePolicy(agent(Adds(), load_planner(name, 'num_samples=50', 'num_elites=5'), render(t.goal, t.layout)))
+        path = run_policy(policy, t, 100, generator=rng(0)).position
         spread[name] = path[:, 50:].std(1).norm(dim=-1)[(path[:, -1] - t.goal).norm(dim=-1) > 4.5].median()
-    assert spread['plan_memory'] > 1.5*spread['plan_fast']
+    assert spread['plan_revisit'] > 1.5*spread['plan_fast']
 
-@pytest.mark.parametrize('make,word', [(lambda: CEM(num_elites=0), 'num_elites'), (lambda: CEM(execute=0), 'execute'), (lambda: CEM(rho=1.), 'rho'),
-    (lambda: CEM(fresh=2), 'fresh'), (lambda: CEM(memory=-1), 'memory'), (lambda: CEM(revisit_width=0), 'revisit_width'), (lambda: CEM(restarts=0), 'restarts'), (lambda: load_planner('plan_fst'), 'plan_fast'),
-    (lambda: load_planner('plan_fast', 'reduce=mean'), 'reduce'), (lambda: CEM(horizon=3).plan(lambda a: a.sum((-1, -2)), rng(0), 2, init=torch.zeros(1, 3, 2)), 'init')])
-def test_bad_settings_are_one_clear_line(make, word):
-    with pytest.raises(ValueError, match=word) as e: make()
+BAD = dict(num_elites=lambda: CEM(num_elites=0), execute_steps=lambda: Replan(execute_steps=0), noise_correlation=lambda: CEM(noise_correlation=1.),
+    explore_fraction=lambda: CEM(explore_fraction=2), revisit_weight=lambda: AgentOptions(revisit_weight=-1), revisit_width=lambda: AgentOptions(revisit_width=0),
+    restarts=lambda: CEM(restarts=0), plan_fast=lambda: load_planner('plan_fst'), reduce=lambda: load_planner('plan_fast', 'reduce=mean'),
+    horizon=lambda: load_planner('plan_fast', 'horizon=0'), execute_step=lambda: load_planner('plan_fast', 'execute_step=1'),
+    init=lambda: CEM(horizon=3).plan(lambda a: a.sum((-1, -2)), rng(0), 2, init=torch.zeros(1, 3, 2)))
+
+@pytest.mark.parametrize('word', BAD)
+def test_bad_settings_are_one_clear_line(word):
+    with pytest.raises(ValueError, match=word) as e: BAD[word]()
     assert '\n' not in str(e.value)

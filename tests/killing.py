@@ -116,7 +116,7 @@ def reproduce(folder: Path):
     from jepa_tutorial.training.refining import RefineConfig, refine
     Row = rows.Row
     todo = [Row('laptop', 'fixed_wall', steps=3), Row('laptop', 'fixed_wall', epochs_back=1, steps=3), Row('laptop', 'fixed_wall', 'refined', steps=3)]
-    planner = ['plan_fast', 'num_samples=4', 'num_elites=2', 'horizon=3', 'execute=1', 'iterations=1', 'first_iterations=1']
+    planner = ['plan_fast', 'num_samples=4', 'num_elites=2', 'horizon=3', 'execute_steps=1', 'iterations=1', 'first_iterations=1']
     small = dict(queue=lambda budget: todo, settings=lambda row: load_config('quick', *TINY, f'name={row.run}'),
                  refine=partial(refine, dreams=RefineConfig(films=4, frames=5, steps=3, updates=3, batch=2)), sample_tasks=lambda n, **k: sample_tasks(min(n, 50), **k),
                  EPISODES=dict(laptop=50), PLANNERS=dict(fast=planner))
@@ -141,7 +141,7 @@ def sweep(folder: Path):
 
 def plan(folder: Path):
     from jepa_tutorial.tools.commands import jepa_plan
-    small = spec('small', base='plan_fast', num_samples=8, num_elites=2, horizon=4, execute=2, iterations=1, first_iterations=1)
+    small = spec('small', base='plan_fast', num_samples=8, num_elites=2, horizon=4, execute_steps=2, iterations=1, first_iterations=1)
     jepa_plan('quick', planner=small, episodes=3, steps=12, gif=True, out=str(folder), json=True)
 
 WORKS = dict(train=train, reproduce=reproduce, sweep=sweep, plan=plan)

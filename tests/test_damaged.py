@@ -81,7 +81,7 @@ def make_folder(f: Path) -> Path:
     resuming.save_state(learner, f)
     shutil.copy(PACKAGE/'tasks'/'fixed_wall_v1.npz', f)
     (f/'mine.yaml').write_text((PACKAGE/'configs'/'random_wall.yaml').read_text() + '# ein Kommentar über Türen\n', encoding='utf-8')
-    (f/'plan.yaml').write_text('base: plan_fast\nnum_samples: 50\nhorizon: 40\nsigma: 1.25\nrho: [0.9]\n')
+    (f/'plan.yaml').write_text('base: plan_fast\nnum_samples: 50\nhorizon: 40\nsigma: 1.25\nnoise_correlation: [0.9]\n')
     (f/'sweep.yaml').write_text('name: mine\nbase: quick\noverrides: [optim.epochs=2]\ngrid:\n  seed: [1, 2]\n  loss.alpha: [4, 16]\n')
     (f/'run/config.yaml').write_text(OmegaConf.to_yaml(cfg)); (f/'run/epoch_002.safetensors').write_bytes(b'')
     (f/'metrics.jsonl').write_text(''.join(json.dumps(dict(step=i, frames=10*i, total=1/i, probe=float('nan') if i == 3 else .1, seconds=.5*i)) + '\n' for i in range(1, 30)))
@@ -193,7 +193,7 @@ MADE = dict(
     settings={k: put('mine.yaml', v) for k, v in dict(
         tag='name: !!python/object/apply:os.getcwd []', tuple='model: {channels: !!python/tuple [1, 2]}', looked_up='name: ${oc.env:HOME}', created='model: {channels: "${oc.create:[1,2]}"}', selected='name: ${seed}', missing='seed: ???', nan='optim: {lr: .nan}',
         infinity='optim: {lr: 1e999}', dotted='optim.lr: 1e-3', emptied='optim: null', kinds='optim: {lr: fast}', lists='seed: [1]', unknown='optim: {lrr: 1}', no_base='base: nowhere', list_base='base: [quick]', long_base='base: ' + 'x'*5000, big='seed: 99999999999999999999999', two='name: a\n---\nname: b').items()},
-    planner={k: put('plan.yaml', v) for k, v in dict(null='base: plan_fast\nnum_samples: null', half='base: plan_fast\nnum_samples: 1.5', zero='base: plan_fast\niterations: 0', words='base: plan_fast\nrho: [a]', strange='base: plan_fast\nplanner: luck', other='base: quick').items()},
+    planner={k: put('plan.yaml', v) for k, v in dict(null='base: plan_fast\nnum_samples: null', half='base: plan_fast\nnum_samples: 1.5', zero='base: plan_fast\niterations: 0', words='base: plan_fast\nnoise_correlation: [a]', strange='base: plan_fast\nplanner: luck', other='base: quick').items()},
     sweep={k: put('sweep.yaml', v) for k, v in dict(looked_up='grid: {seed: ["${oc.env:HOME}"]}', grid='grid: 7', runs='runs: {a: 1}', huge='grid: {model.dim: [1000000000], seed: [1, 2]}', null='overrides: [optim.batch=null]', planner='base: plan_fast', part='trials: [1]', overrides='overrides: 7', words='overrides: seed=1', list_name='name: [1]', half='overrides: [optim.batch=1.5]').items()},
     metrics={k: put('metrics.jsonl', v) for k, v in dict(text='{"step": 1, "total": "x"}\n{"step": 2}\n', middle='{"step": 1}\n{"st\n{"step": 3}\n', no_step='{"total": 1}\n{"step": 2}\n', real_step='{"step": 1.5}\n', huge='{"step": 1' + '0'*400 + '}\n').items()},
     status={k: put('status.json', v) for k, v in dict(pid='{"state": "running", "pid": -1, "host": "a", "born": ""}', huge='{"state": "running", "pid": 99999999999, "host": "a", "born": ""}', state='{"state": 5}', nobody='{"state": "queued"}').items()},

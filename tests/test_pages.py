@@ -224,6 +224,25 @@ def test_needs_no_script(name):
     for kind, source, _ in cells(name):
         if kind == 'markdown': assert not re.search(r'<(script|iframe|style)\b', source), 'raw HTML that not every reader can see'
 
+def test_the_map_of_the_house_is_true():
+    "CONTRIBUTING.md names pages and modules that exist and belong together, every module of the package, and every folder."
+    text = (root/'CONTRIBUTING.md').read_text(encoding='utf-8')
+    rows = re.findall(r'^\| [^|]+ \| `([\w/]+)` \| (?:`([\w/*]+)` )?\|$', text, re.M)
+    modules = {f.relative_to(package).with_suffix('').as_posix() for f in package.rglob('*.py') if f.stem not in ('__init__', '_modidx')}
+    for page, module in rows:
+        assert f'{page}.ipynb' in pages, f'no page {page}'
+        assert module in modules or not module or module.endswith('/*') and {m for m in modules if Path(m).parent == Path(module).parent}, f'no module {module}'
+        if module in modules: assert module_of(f'{page}.ipynb') == module.replace('/', '.'), f'{page} exports into another module than {module}'
+    told = {m for m in modules for _, row in rows if m == row or row.endswith('/*') and Path(m).parent == Path(row).parent}
+    assert len(rows) > 30 and told == modules, f'not in the table: {sorted(modules - told)}'
+    picture = re.search(r'(?:^    .*\n)+', text[text.index('## Where things are'):], re.M)[0]
+    named = set(re.findall(r'\b[\w/]+/(?= |$)', picture, re.M))
+    for folder in named: assert any((root/place/folder).is_dir() for place in ('', 'nbs', 'jepa_tutorial')), f'no folder {folder}'
+    here = {p for p in nbs.iterdir() if p.is_dir() and p.name[0] not in '._' and p.name != 'media'} | {p for p in package.iterdir() if p.is_dir() and p.name[0] not in '._'}
+    assert {f'{p.name}/' for p in here} <= named, 'a folder is missing in the picture'
+    for target in re.findall(r'`make ([\w-]+)', text): assert re.search(rf'^{target}:', (root/'Makefile').read_text(), re.M), f'no make target {target}'
+    for link in re.findall(r'\]\((?!https?:)([^)#]+)\)', text) + re.findall(r'`(?:python )?((?:scripts|tests|nbs)/[\w/.]+\w)`', text): assert (root/link).exists(), link
+
 def promises():
     "The tests that carry a promise, and its words."
     for path in sorted(Path(__file__).parent.glob('test_*.py')):

@@ -5,7 +5,7 @@ import numpy as np, pytest, torch
 from jepa_tutorial.tools import fingerprints
 from jepa_tutorial.losses import objective
 from jepa_tutorial.planning.cem import CEM
-from jepa_tutorial.tools.fingerprints import code_digest, stale
+from jepa_tutorial.tools.fingerprints import changed, code_digest
 from jepa_tutorial.tools.rows import Row
 
 root = Path(__file__).resolve().parent.parent
@@ -39,18 +39,18 @@ def changes():
 
 @pytest.mark.promise('A result that today\'s code would not give again is marked stale in every table; a change that computes the same leaves it alone.')
 def test_stale_rows_are_marked(result, monkeypatch, record_property):
-    assert stale(result) == []
+    assert changed(result) == []
     found = []
     for part, where, name, new in changes():
         with monkeypatch.context() as m:
             m.setattr(where, name, new); forget()
-            assert stale(result) == [part], f'{name} changed, and {stale(result)} is said to be stale'
-            assert fingerprints.mark(result) == f' (stale: {part})'
+            assert changed(result) == [part], f'{name} changed, and {changed(result)} is said to be stale'
+            assert fingerprints.stale_note(result) == f' (stale: {part})'
             found.append(name)
     forget()
     with monkeypatch.context() as m:                       # as a check of arguments would be
         m.setattr(CEM, 'update', lambda self, actions, cost: update(self, actions + 0., cost)); forget()
-        assert stale(result) == []
+        assert changed(result) == []
     record_property('changes that were noticed', len(found))
 
 def test_another_processor_makes_nothing_stale(result):
@@ -58,7 +58,7 @@ def test_another_processor_makes_nothing_stale(result):
     code = 'import json; from jepa_tutorial.tools.fingerprints import code_digest; from jepa_tutorial.tools.rows import Row; print(json.dumps(code_digest(Row("laptop", "fixed_wall"))))'
     env = {**os.environ, 'ATEN_CPU_CAPABILITY': 'default', 'OMP_NUM_THREADS': '1'}
     out = subprocess.run([sys.executable, '-c', code], cwd=root, env=env, check=True, capture_output=True, text=True).stdout
-    assert stale(dict(result, code_digest=json.loads(out))) == []
+    assert changed(dict(result, code_digest=json.loads(out))) == []
 
 def test_every_result_keeps_a_behaviour():
     "Which rows are stale, `jepa_reproduce --list` says; that nobody could tell must not happen."

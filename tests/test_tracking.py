@@ -44,7 +44,7 @@ def test_tensorboard_reads_curves_settings_and_pictures(run):
     board, rows = events(out), read_metrics(out)
     for key in ('total', 'variance', 'unroll_8'):
         assert [(e.step, e.value) for e in board.Scalars(key)] == [(r['step'], pytest.approx(r[key], rel=1e-6)) for r in rows]
-    assert board.Images('dream')[0].encoded_image_string[:6] == b'GIF89a' and board.Images('curves')[0].encoded_image_string[1:4] == b'PNG'
+    assert board.Images('rollout')[0].encoded_image_string[:6] == b'GIF89a' and board.Images('curves')[0].encoded_image_string[1:4] == b'PNG'
     assert b'epoch_steps: 10' in board.Tensors('settings/text_summary')[0].tensor_proto.string_val[0]
 
 def test_wandb_reads_settings_curves_and_a_film(run):

@@ -18,7 +18,7 @@ may_import = {
     'tools.plotting': 'tools.checks', 'tools.widgets': 'tools.checks tools.plotting', 'tools.architecture': 'tools.checks tools.plotting', 'tools.site': 'tools.files _modidx',
     # the world knows no model, the model no world
     'world.two_rooms': 'tools.checks tools.devices', 'world.trajectories': 'tools.checks tools.devices world.two_rooms', 'world.environment': 'tools.checks tools.devices world.two_rooms',
-    'model.normalizer': 'tools.checks tools.devices', 'model.encoder': 'tools.checks', 'model.predictor': 'tools.checks', 'model.jepa': 'tools.checks model.normalizer model.encoder model.predictor',
+    'model.normalizer': 'tools.checks', 'model.encoder': 'tools.checks', 'model.predictor': 'tools.checks', 'model.jepa': 'tools.checks model.normalizer model.encoder model.predictor',
     'losses.collapse': 'tools.checks', 'losses.variance_covariance': 'tools.checks', 'losses.time_similarity': 'tools.checks', 'losses.inverse_dynamics': 'tools.checks',
     'losses.objective': 'tools.checks model.jepa losses.variance_covariance losses.time_similarity losses.inverse_dynamics',
     # training knows both
@@ -29,21 +29,21 @@ may_import = {
     'training.refining': 'tools.checks tools.devices world.trajectories model.jepa training.checkpoints training.learner',
     'training.distributed': 'world.trajectories losses.objective training.learner training.resuming',
     # so does planning, in its last chapter only
-    'planning.cost': 'tools.checks', 'planning.cem': 'tools.checks', 'planning.mppi': 'tools.checks tools.files tools.config planning.cem',
-    'planning.fast': 'tools.checks tools.devices model.predictor planning.cost planning.cem', 'planning.agent': 'tools.checks model.jepa planning.cost planning.cem planning.fast',
+    'planning.cost': 'tools.checks', 'planning.cem': 'tools.checks', 'planning.mppi': 'tools.checks planning.cem',
+    'planning.fast': 'tools.checks tools.devices model.predictor planning.cost planning.cem', 'planning.agent': 'tools.checks tools.files tools.config planning.cost planning.cem planning.mppi planning.fast',
     'planning.episodes': 'tools.checks world.two_rooms model.jepa planning.cem planning.agent',
     # what is measured of a model, and what stands on that
     'tools.tasks': 'tools.checks tools.files world.two_rooms planning.episodes',
     'tools.inspecting': 'tools.devices world.two_rooms training.probing training.checkpoints',
-    'tools.evaluation': 'tools.files tools.devices world.two_rooms world.trajectories training.learner training.unrolling planning.mppi planning.episodes',
+    'tools.evaluation': 'tools.files tools.devices world.two_rooms world.trajectories training.learner training.unrolling planning.agent planning.episodes',
     'tools.pictures': 'tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.unrolling',
-    'tools.rows': 'tools.config',
-    'tools.fingerprints': 'tools.config tools.devices world.two_rooms training.learner training.refining planning.mppi planning.fast planning.agent planning.episodes tools.tasks tools.rows',
-    'tools.reproduce': 'tools.files tools.devices training.learner training.checkpoints training.refining planning.mppi planning.episodes tools.tasks tools.evaluation tools.inspecting tools.rows tools.fingerprints',
+    'tools.rows': 'tools.checks tools.config',
+    'tools.fingerprints': 'tools.devices tools.config world.two_rooms training.learner training.refining planning.fast planning.agent planning.episodes tools.tasks tools.rows',
+    'tools.reproduce': 'tools.checks tools.files tools.devices training.checkpoints training.learner training.refining planning.agent planning.episodes tools.tasks tools.inspecting tools.evaluation tools.rows tools.fingerprints',
     'tools.tracking': 'tools.checks tools.files training.learner tools.pictures', 'tools.sweeps': 'tools.checks tools.files tools.config training.learner',
     'tools.runner': 'tools.checks tools.files tools.config tools.devices training.learner training.resuming tools.evaluation tools.tracking tools.sweeps',
     'tools.report': 'tools.files tools.config tools.plotting training.resuming tools.sweeps',
-    'tools.bench': 'tools.config tools.devices world.two_rooms world.trajectories model.encoder model.predictor model.jepa training.learner training.checkpoints planning.cost planning.cem planning.mppi planning.fast planning.episodes tools.reproduce',
+    'tools.bench': 'tools.devices tools.config world.two_rooms world.trajectories model.encoder model.predictor model.jepa training.checkpoints training.learner planning.cost planning.mppi planning.fast planning.agent planning.episodes tools.reproduce',
 }
 everything = 'tools.commands'          # the only one that may import anything
 heavy_model = 'matplotlib omegaconf jepa_tutorial.world.environment'.split()

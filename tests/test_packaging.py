@@ -1,5 +1,5 @@
 "What an installed package must keep: light imports, one direction of imports, one place for metadata, a README that is current."
-import ast, json, subprocess, sys
+import ast, json, re, subprocess, sys
 from configparser import ConfigParser
 from pathlib import Path
 import pytest
@@ -174,3 +174,18 @@ def test_urls_come_from_the_settings():
     tracked = [f for f in root.iterdir() if f.suffix in ('.md', '.yml', '.toml', '.py', '.in') and f.name != 'README.md']
     tracked += [*root.glob('.github/**/*.yaml'), *root.glob('nbs/*.yml'), *root.glob('scripts/*')]
     assert not [f.name for f in tracked if f.is_file() and f.name != 'nbdev.yml' and f'{user}.github.io' in f.read_text(encoding='utf-8')]
+
+def test_versions_agree():
+    "The package, the settings, the citation and the newest entry of the changelog speak of one version."
+    import jepa_tutorial
+    root = package.parent
+    read = lambda name, pattern: re.search(pattern, (root/name).read_text(encoding='utf-8'), re.M)[1]
+    said = dict(settings=read('settings.ini', r'^version = (.+)$'), citation=read('CITATION.cff', r'^version: (.+)$'), changelog=read('CHANGELOG.md', r'^## ([\d.]+)'))
+    assert set(said.values()) == {jepa_tutorial.__version__}, said
+
+def test_new_names_of_the_changelog_exist():
+    "What the table calls the new name of something is a name of today, and the old one isn't."
+    table = re.findall(r'^\| (`.+) \| (`.+) \|$', (package.parent/'CHANGELOG.md').read_text(encoding='utf-8'), re.M)
+    code = '\n'.join(f.read_text(encoding='utf-8') for f in package.rglob('*') if f.suffix in ('.py', '.yaml')) + ' '.join(f.stem for f in package.rglob('*.yaml')) + ' jepa_tutorial/results'
+    lost = {n for _, new in table for n in re.findall(r'`\.?([\w./]+)`', new) if not re.search(rf"\b{re.escape(n.split('.')[-1])}\b", code)}
+    assert len(table) > 20 and not lost, lost

@@ -136,6 +136,7 @@ def listed() -> str:
 
 if __name__ == '__main__':
     files = {listing: listed()} | {m.with_suffix('.pyi'): stub(m) for m in modules()}
+    files |= {f: None for f in package.rglob('*.pyi') if not f.with_suffix('.py').exists()}      # their modules are gone
     stale = {f: t for f, t in files.items() if t != (f.read_text(encoding='utf-8') if f.exists() else None)}
     for f, text in stale.items():
         if '--check' not in sys.argv: f.write_text(text, encoding='utf-8') if text else f.unlink()

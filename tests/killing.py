@@ -118,7 +118,7 @@ def reproduce(folder: Path):
     todo = [Row('laptop', 'fixed_wall', steps=3), Row('laptop', 'fixed_wall', epochs_back=1, steps=3), Row('laptop', 'fixed_wall', 'refined', steps=3)]
     planner = ['plan_fast', 'num_samples=4', 'num_elites=2', 'horizon=3', 'execute_steps=1', 'iterations=1', 'first_iterations=1']
     small = dict(queue=lambda budget: todo, settings=lambda row: load_config('quick', *TINY, f'name={row.run}'),
-                 refine=partial(refine, dreams=RefineConfig(films=4, frames=5, steps=3, updates=3, batch=2)), sample_tasks=lambda n, **k: sample_tasks(min(n, 50), **k),
+                 refine=partial(refine, cfg=RefineConfig(clips=4, frames=5, steps=3, updates=3, batch=2)), sample_tasks=lambda n, **k: sample_tasks(min(n, 50), **k),
                  EPISODES=dict(laptop=50), PLANNERS=dict(fast=planner))
     for name, value in small.items():
         for m in (fingerprints, reproduce, rows, tasks):
@@ -256,7 +256,7 @@ def cells(folder, interrupts, seed=2):
     made, cfg, held = [], load_config('quick', *TINY), []
     def training(): return train(cfg, folder/f'{len(made)}', [lambda l: held.__setitem__(slice(None), [l])], 'cpu', False).trained.jepa.state_dict()
     def acting(): return dict(position=run_episodes(trained.jepa, tasks, planner, 6).position)
-    def refining(): return refine(trained, RefineConfig(films=4, frames=5, steps=3, updates=4, batch=2)).jepa.state_dict()
+    def refining(): return refine(trained, RefineConfig(clips=4, frames=5, steps=3, updates=4, batch=2)).jepa.state_dict()
     def same(a, b): return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
     def usable(jepa): return bool(jepa.encode(frame).isfinite().all()) and all(p.requires_grad for p in jepa.parameters())
     for cell in (training, acting, refining):

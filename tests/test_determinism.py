@@ -25,7 +25,7 @@ def results(steps: int) -> dict:
     jepa, _, _ = load_pretrained('quick', 'cpu')
     out['embeddings'] = [z := embed(jepa, clips.obs)]
     z0, goal = (embed(jepa, render(p, tasks.layout)[:, None])[:, 0] for p in tasks[1:])
-    plan = load_planner('plan_fast', 'horizon=20').plan(make_cost(jepa, z0, goal), rng(7), 6)
+    plan = load_planner('plan_fast', 'horizon=20').search.plan(make_cost(jepa, z0, goal), rng(7), 6)
     out['plans'] = [*plan[:3], plan.elites]
     out['episodes'] = [run_episodes(jepa, tasks, load_planner('plan_fast', 'horizon=12'), 2*steps, generator=rng(3)).position]
     with torch.random.fork_rng(): torch.manual_seed(0); probe = PositionProbe(z.shape[-1])

@@ -150,7 +150,7 @@ def cases():
     yield 'world.trajectories.sample_turns', tr.sample_turns, dict(shape=(2, 3), kappa=5., generator=g(), device=cpu), lambda r, shape, **kw: r.shape == tuple(shape) and not (r.abs() > 3.1416).any()
     yield 'world.trajectories.truncated_normal', tr.truncated_normal, dict(shape=(2, 3), mean=1., std=.4, low=.2, high=1.8, generator=g(), device=cpu), lambda r, shape, low, high, **kw: not ((r < low - 1e-4*abs(low)) | (r > high + 1e-4*abs(high))).any()
     yield 'world.trajectories.sample_actions', tr.sample_actions, dict(n=B, steps=4, cfg=cfg(), generator=g(), device=cpu, heading=t(B), at=torch.tensor([0, 1, 2])), lambda r, n, steps, **kw: r.shape == (n, steps, 2)
-    yield 'world.trajectories.walk', tr.walk, dict(start=places(B), action=t(B, 4, 2), layout=layout(), rooms=rooms()), lambda r, start, action, **kw: r.shape == (len(start), action.shape[1] + 1, 2)
+    yield 'world.trajectories.simulate', tr.simulate, dict(start=places(B), action=t(B, 4, 2), layout=layout(), rooms=rooms()), lambda r, start, action, **kw: r.shape == (len(start), action.shape[1] + 1, 2)
     yield 'world.trajectories.sample_door_points', tr.sample_door_points, dict(layout=layout(), rooms=rooms(), generator=g())
     yield 'world.trajectories.put_inside', tr.put_inside, dict(position=t(B, 2)*99, layout=layout(), rooms=rooms()), inside
     yield 'world.trajectories.sample_near_door', tr.sample_near_door, dict(layout=layout(), rooms=rooms(), reach=6., generator=g()), lambda r, **kw: not (r[:, 1] < 4).any()
@@ -294,7 +294,7 @@ WHY_NOT = {
     'reads and writes files for others, which are tried': 'tools.config.check_yaml tools.config.dotted_keys tools.config.find_config tools.config.parse_settings tools.config.read_yaml '
         'tools.files.about_file tools.files.locked_folder tools.files.naming_folder tools.files.parse_json tools.files.read_bytes tools.files.reading tools.files.whole_file tools.files.write_file '
         'tools.files.write_files training.resuming.log_row training.resuming.metrics_row training.resuming.resume_run tools.sweeps.find_sweep tools.sweeps.make_trial tools.sweeps.trial_name tools.sweeps.value_text',
-    'checks, and the decorators that put arguments to them': 'tools.checks.a_generator tools.checks.a_mapping tools.checks.can tools.checks.checked tools.checks.flag tools.checks.listed tools.checks.number tools.checks.one_of tools.checks.optional tools.checks.typed tools.checks.typed_or_empty tools.checks.whole',
+    'checks, and the decorators that put arguments to them': 'tools.checks.a_generator tools.checks.a_mapping tools.checks.can tools.checks.checked tools.checks.flag tools.checks.listed tools.checks.number tools.checks.one_of tools.checks.optional tools.checks.record tools.checks.typed tools.checks.typed_or_empty tools.checks.whole',
     'words of an error': 'tools.checks.brief tools.checks.nearest tools.checks.short tools.checks.whole_seed tools.devices.as_device tools.devices.device_name',
     'draws what a command shows': 'tools.pictures.can_draw tools.pictures.draw_episode tools.pictures.draw_training tools.pictures.draw_unroll tools.pictures.has_fixed_wall '
         'tools.pictures.unroll_fresh_clips tools.plotting.gif_bytes',
@@ -454,7 +454,7 @@ def steps_one_by_one(seed, n, k):
     moved = w.move(p, a, many)
     assert torch.equal(moved, torch.cat([w.move(p[i:i+1], a[i:i+1], alone[i]) for i in range(n)]))
     assert torch.equal(w.render(moved, many), torch.cat([w.render(moved[i:i+1], alone[i]) for i in range(n)]))
-    path = module('world.trajectories').walk(p, a[:, None].expand(n, k, 2), many)
+    path = module('world.trajectories').simulate(p, a[:, None].expand(n, k, 2), many)
     for s in range(k): p = w.move(p, a, many); assert torch.equal(p, path[:, s + 1])
 
 def dreams_one_by_one(seed, n, k):

@@ -40,7 +40,7 @@ def test_shipped_sweeps_are_no_presets():
 @pytest.mark.parametrize('parts, line', [
     (dict(grid={'loss.alfa': [1]}), "did you mean 'loss.alpha'"), (dict(grdi={}), "did you mean 'grid'"), (dict(grid={'loss.alpha': 3}), 'must be a list of values'),
     (dict(runs=[['seed=1'], ['loss.alpha']]), 'must look like key=value'), (dict(runs=[['seed=1'], ['seed=1']]), "called 's1'"), (dict(base='quik'), "did you mean 'quick'"),
-    (dict(runs=[[], ['optim.epochs=0']]), 'optim.epochs must be at least 1'), (dict(grid={'seed': ['one']}), "'seed' in overrides must be a number"), (dict(runs=['seed=1']), 'a run in tiny.yaml must be a list')])
+    (dict(runs=[[], ['optim.epochs=0']]), 'optim.epochs is 0; give a whole number of at least 1'), (dict(grid={'seed': ['one']}), "'seed' in overrides must be a number"), (dict(runs=['seed=1']), 'a run in tiny.yaml must be a list')])
 def test_nothing_starts_with_a_mistake(tmp_path, parts, line):
     with pytest.raises(ValueError, match=line): sweeps.load_sweep(spec(tmp_path, **parts))
 
@@ -150,7 +150,7 @@ def test_one_of_many_gets_a_stale_lock(tmp_path):
     "Four processes see the same dead holder at the same time; they take turns."
     dead = subprocess.Popen(['true']); dead.wait()
     lock = tmp_path/'sweep.lock'
-    lock.write_text(json.dumps(dict(runner._who(), pid=dead.pid)))
+    lock.write_text(f'{dead.pid}\n{socket.gethostname()}\n')
     code = f'''import pathlib, time
 from jepa_tutorial.tools.runner import locked
 for _ in range(200):
@@ -163,14 +163,14 @@ for _ in range(200):
     assert not [e for _, e in said if e] and [o.strip() for o, _ in said] == ['mine']*4 and not lock.exists()
 
 def test_a_lock_of_another_machine_is_respected(tmp_path):
-    (tmp_path/'a.lock').write_text(json.dumps(dict(runner._who(), host='elsewhere', pid=1)))
+    (tmp_path/'a.lock').write_text('1\nelsewhere\n')
     with pytest.raises(ValueError, match='process 1 on elsewhere'):
         with runner.locked(tmp_path/'a.lock'): pass
 
 def test_a_requeued_job_takes_its_own_lock(tmp_path, monkeypatch):
     monkeypatch.setenv('SLURM_ARRAY_JOB_ID', '7'); monkeypatch.setenv('SLURM_ARRAY_TASK_ID', '3'); monkeypatch.setenv('SLURM_RESTART_COUNT', '1')
     for task, ok in (('3', True), ('2', False)):
-        (tmp_path/'a.lock').write_text(json.dumps(dict(host='elsewhere', pid=1, born='1', job=f'7_{task}')))
+        (tmp_path/'a.lock').write_text('1\nelsewhere\n'); (tmp_path/'a.job').write_text(f'7_{task}')
         try:
             with runner.locked(tmp_path/'a.lock'): assert ok
         except ValueError: assert not ok
@@ -192,7 +192,7 @@ def slurm(tmp_path, monkeypatch):
 def test_a_job_array(slurm):
     sweep, out = sweeps.load_sweep(spec(slurm, grid=dict(seed=[1, 2]))), slurm/'out'
     cluster = runner.Cluster('gpu', 'lab', gpus=1, cpus=3, minutes=90, memory='9GB', parallel=1)
-    rows = runner.run_sweep(sweep, out, on='slurm', cluster=cluster, say=lambda text: None)
+    rows = runner.run_sweep(sweep, out, on='slurm', cluster=cluster, on_update=lambda text: None)
     script = (slurm/'script').read_text()
     for line in ('array=0-1%1', 'partition=gpu', 'account=lab', 'gpus-per-node=1', 'cpus-per-task=3', 'time=90', 'mem=9GB', 'requeue', 'signal=USR2@90'): assert f'#SBATCH --{line}\n' in script, (line, script)
     assert [r['state'] for r in rows] == ['queued', 'queued'] and (out/'s2'/'job').read_text() == '41_1'

@@ -4,8 +4,6 @@
 
 # %% ../../nbs/3_losses/06_collapse.ipynb #537f5f32
 from __future__ import annotations
-from importlib import import_module
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from ..tools.checks import typed
@@ -20,5 +18,6 @@ def embedding_std(
 ) -> Float[Tensor, " D"]:
     "Standard deviation of each dimension over all the given embeddings."
     x = z.flatten(0, -2)
-    if len(x) < 2: raise ValueError(f'z has shape {list(z.shape)}; a spread needs at least 2 embeddings')
+    if len(x) < 2:
+        raise ValueError(f'z has shape {list(z.shape)}; a spread needs at least 2 embeddings')
     return x.std(0)

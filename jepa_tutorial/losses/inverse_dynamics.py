@@ -31,8 +31,8 @@ class InverseDynamics(nn.Module):
     ):
         super().__init__()
         self.dim, self.action_dim = dim, action_dim
-        self.net = nn.Sequential(nn.Linear(2*dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),
-                                 nn.Linear(hidden, action_dim))
+        self.net = nn.Sequential(nn.Linear(2*dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden),
+                                 nn.ReLU(), nn.Linear(hidden, action_dim))
         self.net.apply(_start_small)
 
     @typed
@@ -42,25 +42,6 @@ class InverseDynamics(nn.Module):
     ) -> Float[Tensor, "*B A"]:
         return self.net(torch.cat([z, z_next], -1))
 
-# %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #00728aad
-@patch
-def forward(self:InverseDynamics,
-    z: torch.Tensor,       # [...,D] embedding before the action
-    z_next: torch.Tensor,  # [...,D] embedding after it
-) -> torch.Tensor:         # [...,A]
-    require_tensors('z [...]', z, like=self.net[0].weight); require_tensors('z_next [...]', z_next, like=self.net[0].weight)
-    if z.shape != z_next.shape or z.shape[-1] != self.dim:
-        raise ValueError(f'z and z_next must both be [...,{self.dim}], got {tuple(z.shape)} and {tuple(z_next.shape)}; build InverseDynamics(dim=...) to fit')
-    return self.net(torch.cat([z, z_next], -1))
-
-# %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #c9eb2e60
-def _check_pairs(z: torch.Tensor, actions: torch.Tensor):
-    "Refuse what has no action between its frames."
-    require_tensors('z [B,T,D]', z); require_tensors('actions [...]', actions)
-    if z.shape[1] < 2: raise ValueError(f'z of shape {tuple(z.shape)} has {z.shape[1]} frame, and an action lies between 2; use longer clips')
-    if actions.ndim != 3 or actions.shape[:2] != z.shape[:2]:
-        raise ValueError(f'actions must be [B,T,A] with the B and T of z {tuple(z.shape)}, got {tuple(actions.shape)}; give one action per frame')
-
 # %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #cb50d0ce
 @checked(idm=can('__call__'))
 @typed
@@ -69,10 +50,10 @@ def inverse_dynamics_loss(
     z: Float[Tensor, "B T D"],        # embeddings of consecutive frames
     actions: Float[Tensor, "B S A"],  # S is T, or T-1: action t leads from frame t to t+1
 ) -> Float[Tensor, ""]:
-    "Mean squared error of the action guessed from two neighbouring embeddings (@eq-inverse-dynamics)."
+    "Mean squared error of the actions guessed from neighbouring embeddings (@eq-inverse-dynamics)."
     require_transitions(z, actions)
     guess, done = idm(z[:, :-1], z[:, 1:]).float(), actions[:, :z.shape[1] - 1].float()
     if guess.shape != done.shape:
-        raise ValueError(f'actions has shape {list(actions.shape)}, but idm guesses {guess.shape[-1]} numbers '
-                         'for each; build InverseDynamics(action_dim=...) to fit')
+        raise ValueError(f'actions has shape {list(actions.shape)}, but idm guesses '
+                         f'{guess.shape[-1]} numbers for each; give InverseDynamics an action_dim')
     return F.mse_loss(guess, done)

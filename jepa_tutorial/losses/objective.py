@@ -5,9 +5,11 @@
 # %% ../../nbs/3_losses/10_objective.ipynb #bbd10dd4
 from __future__ import annotations
 import torch
-from fastcore.basics import patch
-from torch import nn
-from ..tools.checks import require_int, require_methods, require_number, require_tensors
+from jaxtyping import Float
+from torch import nn, Tensor
+from jepa_tutorial.tools.checks import (
+    can, checked, listed, number, one_of, Pixels, require_transitions, size, typed, whole
+)
 from ..model.jepa import JEPA, rollout_loss
 from .inverse_dynamics import inverse_dynamics_loss, InverseDynamics
 from .time_similarity import time_similarity_loss
@@ -19,110 +21,89 @@ __all__ = ['Projector', 'Objective']
 # %% ../../nbs/3_losses/10_objective.ipynb #fee17de1
 class Projector(nn.Module):
     "An MLP through which embeddings may pass before the regularisers look at them."
+    @checked(dim=size, widths=listed(size))
     def __init__(self,
-        dim: int = 512,     # width D of an embedding
-        widths=(512, 512),  # widths of the layers; the last one is the output's
+        dim: int = 512,     # D, width of an embedding
+        widths=(512, 512),  # widths of the layers; the last one, P, is the output's
     ):
         super().__init__()
-        if not isinstance(widths, (tuple, list)) and not hasattr(widths, '_content'): raise ValueError(f'widths is {widths!r}; give a list of numbers, such as [512, 512]')
-        sizes = [require_int('dim', dim, high=2**16), *widths]
-        if len(sizes) < 2 or not all(isinstance(s, int) and 0 < s <= 2**16 for s in sizes): raise ValueError(f'widths must be positive and at least one, got {list(widths)}; for no projector leave it out')
-        self.dim = sizes[-1]
-        hidden = [m for a, b in zip(sizes[:-2], sizes[1:-1]) for m in (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU())]
-        self.net = nn.Sequential(*hidden, nn.Linear(*sizes[-2:], bias=False))
+        sizes = [dim, *widths]
+        self.in_dim, self.dim = dim, sizes[-1]
+        layers = [m for a, b in zip(sizes[:-2], sizes[1:-1])
+                  for m in (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU())]
+        self.net = nn.Sequential(*layers, nn.Linear(*sizes[-2:], bias=False))
 
-# %% ../../nbs/3_losses/10_objective.ipynb #9b85b493
-@patch
-def forward(self:Projector,
-    z: torch.Tensor,  # [...,D]
-) -> torch.Tensor:    # [...,D'] with D' the last of `widths`
-    require_tensors('z [...,n,D]', z, like=self.net[0].weight, D=self.net[0].in_features)
-    return self.net(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
+    @typed
+    def forward(self, z: Float[Tensor, "... n {self.in_dim}"]) -> Float[Tensor, "... n P"]:
+        return self.net(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
 
-# %% ../../nbs/3_losses/10_objective.ipynb #067fe4f1
-def _check_weights(weights: dict):
-    "Refuse weights that would reward what they should punish."
-    for name, w in weights.items():
-        if isinstance(w, bool) or not isinstance(w, (int, float)) or not 0 <= w <= 1e18: raise ValueError(f'the weight of {name} must be zero or a positive number, got {w!r}')
-
-# %% ../../nbs/3_losses/10_objective.ipynb #a28fb537
-def _check_settings(o: Objective):
-    "Refuse settings that would fail, or silently do nothing, later."
-    if not isinstance(o.pool, str) or o.pool not in ('all', 'time'): raise ValueError(f"pool must be 'all' or 'time', got {o.pool!r}")
-    if not isinstance(o.start, str) or o.start not in ('first', 'every'): raise ValueError(f"start must be 'first' or 'every', got {o.start!r}")
-    if isinstance(o.rollout, bool) or not isinstance(o.rollout, int) or o.rollout < 1: raise ValueError(f'rollout must be at least 1 step, got {o.rollout!r}')
-    require_number('gamma', o.gamma, 0)
-    if (o.project_time or o.project_idm) and o.projector is None:
-        raise ValueError('project_time and project_idm need a projector; give one, such as Projector(512, [512, 512])')
+# %% ../../nbs/3_losses/10_objective.ipynb #7003309a
+def _measured(loss, weight: float) -> Tensor:
+    "Evaluate `loss`, without building a graph if nothing will flow back."
+    with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0): return loss()
 
 # %% ../../nbs/3_losses/10_objective.ipynb #639ab22d
 class Objective(nn.Module):
     "Prediction loss plus four weighted regularisers (@eq-objective)."
+    @checked(dim=size, beta=number(0), alpha=number(0), delta=number(0), omega=number(0),
+             gamma=number(0), pool=one_of('all', 'time'), rollout=whole(1),
+             start=one_of('first', 'every'), action_dim=size)
     def __init__(self,
-        beta: float = 8.,    # weight of the covariance loss
-        alpha: float = 16.,  # weight of the variance loss
-        delta: float = 12.,  # weight of the time similarity loss
-        omega: float = 1.,   # weight of the inverse dynamics loss
-        gamma: float = 1., pool: str = 'all',         # standard deviation asked for; statistics over 'all' embeddings or per 'time' step
-        rollout: int = 8, start: str = 'first',       # steps of the model's own rollout, from the 'first' frame or from 'every' frame
-        idm: nn.Module | None = None,                 # inverse dynamics model; None: the published one
-        projector: Projector | None = None,           # sits before variance and covariance
-        project_time: bool = False, project_idm: bool = False,  # before time similarity too; before inverse dynamics too
+        dim: int = 512,        # D, width of an embedding
+        beta: float = 8.,      # weight of the covariance loss
+        alpha: float = 16.,    # weight of the variance loss
+        delta: float = 12.,    # weight of the time similarity loss
+        omega: float = 1.,     # weight of the inverse dynamics loss
+        gamma: float = 1.,     # standard deviation that the variance loss asks for
+        pool: str = 'all',     # its statistics: over 'all' embeddings, or per 'time' step
+        rollout: int = 8,      # K, steps of the model's own rollouts
+        start: str = 'first',  # which start from the 'first' frame, or from 'every' frame
+        idm: nn.Module | None = None,         # inverse dynamics model; None: one of these sizes
+        projector: Projector | None = None,   # sits before variance and covariance
+        project_time: bool = False, project_idm: bool = False,  # and before these two losses?
+        action_dim: int = 2,   # A, width of an action
     ):
         super().__init__()
-        self.weights = dict(prediction=1., covariance=beta, variance=alpha, time_similarity=delta, inverse_dynamics=omega)
+        if (project_time or project_idm) and projector is None:
+            raise ValueError('project_time and project_idm need a projector, such as '
+                             'Projector(512, [512])')
+        self.weights = dict(prediction=1., covariance=beta, variance=alpha, time_similarity=delta,
+                            inverse_dynamics=omega)
         self.gamma, self.pool, self.rollout, self.start = gamma, pool, rollout, start
         self.projector, self.project_time, self.project_idm = projector, project_time, project_idm
-        self.idm = InverseDynamics(projector.dim if projector and project_idm else 512) if idm is None else idm
-        _check_weights(self.weights); _check_settings(self)
+        if projector and project_idm: dim = projector.dim
+        self.idm = InverseDynamics(dim, action_dim) if idm is None else idm
 
-# %% ../../nbs/3_losses/10_objective.ipynb #d81cd818
-@patch
-def _seen(self:Objective,
-    z: torch.Tensor,  # [B,T,D] embeddings
-) -> tuple:           # [B,T,D or D'] for variance and covariance, for time similarity, for inverse dynamics
-    "What the regularisers look at."
-    p = self.projector(z) if self.projector else z
-    return p, p if self.project_time else z, p if self.project_idm else z
+    def losses(self,
+        model: JEPA,
+        z: Float[Tensor, "B T D"],        # embeddings of the frames
+        actions: Float[Tensor, "B S A"],  # S is T, or T-1
+    ) -> dict[str, Tensor]:
+        "The five losses, unweighted; one whose weight is zero has no gradient."
+        p = self.projector(z) if self.projector else z
+        smooth, acted = p if self.project_time else z, p if self.project_idm else z
+        compute = dict(
+            prediction=lambda: rollout_loss(model, z, actions, self.rollout, self.start),
+            covariance=lambda: covariance_loss(p, self.pool),
+            variance=lambda: variance_loss(p, self.gamma, pool=self.pool),
+            time_similarity=lambda: time_similarity_loss(smooth),
+            inverse_dynamics=lambda: inverse_dynamics_loss(self.idm, acted, actions))
+        return {name: _measured(loss, self.weights[name]) for name, loss in compute.items()}
 
-# %% ../../nbs/3_losses/10_objective.ipynb #7003309a
-def _measured(loss, weight: float) -> torch.Tensor:
-    "Evaluate `loss`, without building a graph if nothing will flow back."
-    with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0): return loss()
+    @typed
+    def terms(self, model: JEPA,
+        z: Float[Tensor, "B T D"], actions: Float[Tensor, "B S A"],
+    ) -> tuple[Tensor, dict[str, Tensor]]:   # weighted sum; unweighted parts, detached
+        "The objective on frames that are already encoded."
+        losses = self.losses(model, z, actions)
+        total = sum(self.weights[name]*loss for name, loss in losses.items())
+        return total, {name: loss.detach() for name, loss in losses.items()}
 
-# %% ../../nbs/3_losses/10_objective.ipynb #343801c7
-@patch
-def losses(self:Objective,
-    model: JEPA,
-    z: torch.Tensor,        # [B,T,D] embeddings of the frames
-    actions: torch.Tensor,  # [B,T,A]
-) -> dict[str, torch.Tensor]:
-    "The five losses, unweighted, each with its gradient; one whose weight is zero is only measured."
-    spread, smooth, acted = self._seen(z)
-    compute = dict(
-        prediction=lambda: rollout_loss(model, z, actions, steps=self.rollout, start=self.start),
-        covariance=lambda: covariance_loss(spread, self.pool),
-        variance=lambda: variance_loss(spread, self.gamma, pool=self.pool),
-        time_similarity=lambda: time_similarity_loss(smooth),
-        inverse_dynamics=lambda: inverse_dynamics_loss(self.idm, acted, actions))
-    return {name: _measured(loss, self.weights[name]) for name, loss in compute.items()}
-
-# %% ../../nbs/3_losses/10_objective.ipynb #75c2f741
-@patch
-def terms(self:Objective,
-    model: JEPA,
-    z: torch.Tensor, actions: torch.Tensor,  # [B,T,D] embeddings of the frames; [B,T,A]
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:   # weighted sum; unweighted parts, detached
-    "The objective on frames that are already encoded."
-    require_tensors('z [B,T,D], actions [B,T,A]', z, actions); losses = self.losses(model, z, actions)
-    return sum(self.weights[name]*loss for name, loss in losses.items()), {name: loss.detach() for name, loss in losses.items()}
-
-# %% ../../nbs/3_losses/10_objective.ipynb #56278a07
-@patch
-def forward(self:Objective,
-    model: JEPA,
-    obs: torch.Tensor,      # [B,T,C,H,W] frames
-    actions: torch.Tensor,  # [B,T,A] action t leads from frame t to t+1
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:   # weighted sum; unweighted parts, detached
-    require_methods('model', model, 'encode', 'predict'); require_tensors('obs [B,T,C,H,W] image, actions [B,T,A]', obs, actions)
-    return self.terms(model, model.encode(obs), actions)
+    @checked(model=can('encode', 'predict'))
+    @typed
+    def forward(self, model: JEPA,
+        obs: Pixels[Tensor, "B T C H W"],
+        actions: Float[Tensor, "B S A"],     # S is T, or T-1: action t leads from frame t to t+1
+    ) -> tuple[Tensor, dict[str, Tensor]]:   # weighted sum; unweighted parts, detached
+        require_transitions(obs, actions, 'obs')
+        return self.terms(model, model.encode(obs), actions)

@@ -19,7 +19,8 @@ def _samples(
 ) -> Float[Tensor, "G n D"]:     # G groups of n samples, at least float32
     "Group embeddings by what their statistics are taken over."
     x = z.flatten(0, 1)[None] if pool == 'all' else z.transpose(0, 1)
-    if x.shape[1] < 2: raise ValueError(f'pool={pool!r} needs at least 2 samples, z has shape {list(z.shape)}')
+    if x.shape[1] < 2:
+        raise ValueError(f'pool={pool!r} needs at least 2 samples, z has shape {list(z.shape)}')
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #78be0190
@@ -28,10 +29,10 @@ def _samples(
 def variance_loss(
     z: Float[Tensor, "B T D"],   # embeddings
     gamma: float = 1.,           # the standard deviation asked for
-    eps: float = 1e-4,           # keeps the slope of the square root finite where the variance is zero
-    pool: str = 'all',           # statistics over 'all' B·T embeddings, or over B at each 'time' step
+    eps: float = 1e-4,  # keeps the slope of the square root finite where the variance is zero
+    pool: str = 'all',           # statistics over 'all' B·T embeddings, or B at each 'time' step
 ) -> Float[Tensor, ""]:
-    "How far the standard deviation of each dimension falls short of `gamma`, on average (@eq-variance)."
+    "How far the dimensions' standard deviations fall short of `gamma`, on average (@eq-variance)."
     std = (_samples(z, pool).var(1) + eps).sqrt()   # [G,D]
     return (gamma - std).relu().mean()
 
@@ -40,7 +41,7 @@ def _covariance(
     x: Float[Tensor, "G n D"],   # groups of samples
 ) -> Float[Tensor, "G D D"]:
     "Covariance matrix of each group (@eq-covariance-matrix)."
-    x = x - x.mean(1, keepdim=True)                 # centred first, so that low precision does little harm
+    x = x - x.mean(1, keepdim=True)   # centred first, so that low precision does little harm
     return (x.mT @ x).to(x.dtype) / (x.shape[1] - 1)
 
 # %% ../../nbs/3_losses/07_variance_covariance.ipynb #528ab5db
@@ -48,7 +49,7 @@ def _covariance(
 @typed
 def covariance_loss(
     z: Float[Tensor, "B T D"],   # embeddings
-    pool: str = 'all',           # statistics over 'all' B·T embeddings, or over B at each 'time' step
+    pool: str = 'all',           # statistics over 'all' B·T embeddings, or B at each 'time' step
 ) -> Float[Tensor, ""]:
     "Mean square of the covariances between different dimensions (@eq-covariance)."
     cov, D = _covariance(_samples(z, pool)), z.shape[-1]   # [G,D,D]

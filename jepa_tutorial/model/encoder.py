@@ -50,11 +50,11 @@ def _halved(size: int, times: int) -> int:
 
 # %% ../../nbs/2_model/03_encoder.ipynb #a97863d7
 def _channels_last(x: Tensor) -> Tensor:
-    "The same numbers, the channels of a pixel side by side in memory where that makes convolutions faster."
+    "The same numbers; a pixel's channels side by side in memory where convolutions like it so."
     return x if x.device.type == 'mps' else x.contiguous(memory_format=torch.channels_last)
 
 def _portions(images: Tensor, size: int = 64):
-    "On a CPU, a few dozen images at a time: their activations fit into memory that is used again and again."
+    "On a CPU, a few dozen images at a time: their activations fit into memory that is used again."
     return images.split(size) if images.device.type == 'cpu' else [images]
 
 # %% ../../nbs/2_model/03_encoder.ipynb #633b5b26
@@ -75,7 +75,7 @@ class ImpalaEncoder(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     @typed
-    def forward(self,   # normalised images; any dimensions before the last three, such as batch and time
+    def forward(self,   # normalised images, with any dimensions before the last three
         x: Float[Tensor, "*N {self.in_shape[0]} {self.in_shape[1]} {self.in_shape[2]}"],
     ) -> Float[Tensor, "*N D"]:
         images = _channels_last(x.reshape(-1, *self.in_shape))                        # [N,C,H,W]

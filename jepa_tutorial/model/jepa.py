@@ -10,7 +10,7 @@ import torch, torch.nn as nn, torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    can, checked, listed, one_of, optional, Pixels, require_fields, require_same_home,
+    a_mapping, can, checked, listed, one_of, optional, Pixels, require_fields, require_same_home,
     require_transitions, typed, whole
 )
 from .encoder import ImpalaEncoder
@@ -19,14 +19,14 @@ from .predictor import GRUPredictor
 
 # %% ../../nbs/2_model/05_jepa.ipynb #13639ce7
 class JEPA(nn.Module):
-    "A joint-embedding predictive architecture with actions: encoder and predictor over one space (@eq-jepa)."
+    "A joint-embedding predictive architecture with actions (@eq-jepa)."
     @checked(encoder=optional(can('forward')), predictor=optional(can('forward')))
     def __init__(self,
-        encoder: nn.Module | None = None,         # images to embeddings of size `dim`, which it has to tell
+        encoder: nn.Module | None = None,  # images to embeddings of size `dim`
         predictor: nn.Module | None = None,       # (z, encoded action) to the next embedding
-        action_encoder: nn.Module | None = None,  # action to the predictor's input; None leaves it as it is
+        action_encoder: nn.Module | None = None,  # action to the predictor's input; None: as it is
         normalizer: Normalizer | None = None,     # what stands between uint8 pixels and the encoder
-        norm: nn.Module | None = None,            # ends each prediction; None: the encoder's `norm`, if any
+        norm: nn.Module | None = None,  # ends each prediction; None: the encoder's `norm`, if any
     ):
         super().__init__()
         self.encoder = ImpalaEncoder() if encoder is None else encoder
@@ -36,16 +36,17 @@ class JEPA(nn.Module):
         self.normalizer = Normalizer() if normalizer is None else normalizer
         self.own_norm = norm
         if getattr(self.predictor, 'dim', self.dim) != self.dim:
-            raise ValueError(f'predictor has dim={self.predictor.dim}, but the encoder makes embeddings '
-                             f'of size {self.dim}: build both with the same dim')
+            raise ValueError(f'predictor has dim={self.predictor.dim}, but the encoder makes '
+                             'embeddings ' f'of size {self.dim}: build both with the same dim')
 
     @property
     def norm(self):   # not a part of its own: the encoder's parameters must not be listed twice
-        return getattr(self.encoder, 'norm', nn.Identity()) if self.own_norm is None else self.own_norm
+        return getattr(self.encoder, 'norm',
+                       nn.Identity()) if self.own_norm is None else self.own_norm
 
     @typed
     def encode(self,
-        obs: Pixels[Tensor, "*N C H W"],   # uint8 as rendered, or floats that are already normalised
+        obs: Pixels[Tensor, "*N C H W"],   # uint8 as rendered, or floats already normalised
     ) -> Float[Tensor, "*N D"]:
         "Images to embeddings."
         return self.encoder(self.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs)
@@ -71,25 +72,27 @@ class JEPA(nn.Module):
     @typed
     def forward(self,
         obs: Pixels[Tensor, "B T C H W"],
-        actions: Float[Tensor, "B S A"],   # S is T, or T-1 without the last action, which leads out of the clip
+        actions: Float[Tensor, "B S A"],   # S is T, or T-1: the last leads out of the clip
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T-1 D"]]:
         "Embeddings of all frames, and the rollout from the first, which stands beside `z[:, 1:]`."
-        require_transitions(obs, actions)
+        require_transitions(obs, actions, 'obs')
         z = self.encode(obs)
         return z, self.unroll(z[:, 0], actions[:, :z.shape[1] - 1])
 
 # %% ../../nbs/2_model/05_jepa.ipynb #43e910c1
+@checked(cfg=a_mapping)
 def build_jepa(
-    cfg,       # settings with `dim`, `channels` and `num_layers`, such as load_config('quick').model
+    cfg,  # settings with `dim`, `channels` and `num_layers`, such as load_config('quick').model
 ) -> JEPA:     # `in_channels`, `img_size` and `action_dim` may be given too
     "An untrained model, as the settings describe it."
     require_fields(cfg, dim=whole(1, 2**14), channels=listed(whole(1, 2**12), most=8),
                    num_layers=whole(1, 64))
     sizes = dict(in_channels=2, img_size=65, action_dim=2) | dict(cfg)
-    require_fields(sizes, in_channels=whole(1, 64), img_size=whole(1, 1024), action_dim=whole(1, 1024))
-    return JEPA(
-        ImpalaEncoder(sizes['in_channels'], sizes['img_size'], tuple(sizes['channels']), sizes['dim']),
-        GRUPredictor(sizes['dim'], sizes['action_dim'], sizes['num_layers']))
+    require_fields(sizes, in_channels=whole(1, 64), img_size=whole(1, 1024),
+                   action_dim=whole(1, 1024))
+    return JEPA(ImpalaEncoder(sizes['in_channels'], sizes['img_size'], tuple(sizes['channels']),
+                              sizes['dim']),
+                             GRUPredictor(sizes['dim'], sizes['action_dim'], sizes['num_layers']))
 
 # %% ../../nbs/2_model/05_jepa.ipynb #98d241f3
 @typed
@@ -103,7 +106,7 @@ def prediction_loss(
 
 # %% ../../nbs/2_model/05_jepa.ipynb #766f5199
 def _rollouts(jepa, z, actions, steps, starts):
-    "For k = 1, 2, …: predictions k steps after each start that has a k-th successor, and these frames."
+    "For k = 1, 2, …: predictions k steps after each start that goes so far, and these frames."
     T, pred = z.shape[1], z[:, :starts]
     for k in range(1, min(steps, T - 1) + 1):
         n = min(starts, T - k)
@@ -116,9 +119,9 @@ def _rollouts(jepa, z, actions, steps, starts):
 def rollout_loss(
     jepa: JEPA,
     z: Float[Tensor, "B T D"],        # encoded frames
-    actions: Float[Tensor, "B S A"],  # S is T, or T-1: the last one leads out of the clip and is not used
+    actions: Float[Tensor, "B S A"],  # S is T, or T-1: the last leads out of the clip
     steps: int = 8,                   # K, the longest rollout; a short clip ends it earlier
-    start: str = 'first',             # 'first': from frame 0;  'every': from each that has a next one
+    start: str = 'first',             # 'first': from frame 0;  'every': from every frame
 ) -> Float[Tensor, ""]:
     "Prediction loss of the model's own rollouts, averaged over their steps (@eq-rollout)."
     require_transitions(z, actions)

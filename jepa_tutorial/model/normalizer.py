@@ -5,6 +5,7 @@
 # %% ../../nbs/appendix/normalizer.ipynb #0f3c3392
 from __future__ import annotations
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 import torch
 from jaxtyping import Float, Real
 from torch import nn, Tensor
@@ -16,11 +17,15 @@ __all__ = ['Normalizer']
 # %% ../../nbs/appendix/normalizer.ipynb #a1a5a517
 @dataclass(repr=False, unsafe_hash=True)
 class Normalizer(nn.Module):
-    "Means and standard deviations of the data, as published with EB-JEPA's action-conditioned example."
+    "Means and standard deviations of the data, as published with EB-JEPA's example."
     obs_mean: tuple = (0.0026, 0.0989)         # dot channel, wall channel
     obs_std: tuple = (0.0369, 0.2986)
     position_mean: tuple = (31.5863, 32.0618)  # x, y in pixels
     position_std: tuple = (16.1025, 16.1353)
+    image_mean: ClassVar[Tensor]               # the same as buffers
+    image_std: ClassVar[Tensor]
+    xy_mean: ClassVar[Tensor]
+    xy_std: ClassVar[Tensor]
 
     def __post_init__(self):
         super().__init__()
@@ -31,7 +36,7 @@ class Normalizer(nn.Module):
         self._fill('cpu' if device.type == 'meta' else device)   # tensors on `meta` hold no numbers
 
     def _fill(self, device):
-        "Buffers [C,1,1] for images and [2] for positions, which aren't saved with a model's weights."
+        "Buffers [C,1,1] for images and [2] for positions; a model's weights don't include them."
         numbers = dict(image_mean=self.obs_mean, image_std=self.obs_std,
                        xy_mean=self.position_mean, xy_std=self.position_std)
         for name, v in numbers.items():
@@ -55,7 +60,8 @@ class Normalizer(nn.Module):
         return torch.addcmul(-low*scale - self.image_mean/self.image_std, x, scale)
 
     @typed
-    def position(self, xy: Float[Tensor, "... 2"]) -> Float[Tensor, "... 2"]:   # pixels -> standardised
+    # pixels -> standardised
+    def position(self, xy: Float[Tensor, "... 2"]) -> Float[Tensor, "... 2"]:
         "Positions as numbers around zero."
         return (xy - self.xy_mean.to(xy.dtype)) / self.xy_std.to(xy.dtype)
 

@@ -18,9 +18,10 @@ def _uniform(bound: float, *shape: int) -> nn.Parameter:
 
 # %% ../../nbs/2_model/04_predictor.ipynb #556c31e2
 class GRUCell(nn.Module):
-    "A gated recurrent unit, whose parameters are those of `torch.nn.GRUCell` in name, shape and start."
+    "A gated recurrent unit; its parameters are named, shaped and drawn as those of `nn.GRUCell`."
     @checked(input_size=size, hidden_size=size)
-    def __init__(self, input_size: int, hidden_size: int):   # I, here the action's; D, the embedding's
+    # I, here the action's; D, the embedding's
+    def __init__(self, input_size: int, hidden_size: int):
         super().__init__()
         self.input_size, self.hidden_size = I, D = input_size, hidden_size
         self.weight_ih, self.weight_hh = _uniform(D**-0.5, 3*D, I), _uniform(D**-0.5, 3*D, D)
@@ -52,14 +53,15 @@ class GRUPredictor(nn.Module):
     ):
         super().__init__()
         self.dim, self.action_dim = dim, action_dim
-        self.cells = nn.ModuleList(GRUCell(dim if i else action_dim, dim) for i in range(num_layers))
+        self.cells = nn.ModuleList(GRUCell(dim if i else action_dim, dim)
+                                   for i in range(num_layers))
 
     @typed
     def forward(self,
         z: Float[Tensor, "*B {self.dim}"],         # embedding
         a: Float[Tensor, "*B {self.action_dim}"],  # action
     ) -> Float[Tensor, "*B D"]:                    # next embedding, before the encoder's LayerNorm
-        "Each cell reads the output below it (the first the action) and starts from `z` (@eq-layers)."
+        "Each cell reads the output below it (the first the action), from `z` on (@eq-layers)."
         x = a
         for cell in self.cells: x = cell(x, z)
         return x

@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    number, one_of, optional, positive, require_fields, require_int, require_methods,
+    checked, number, one_of, optional, positive, require_fields, require_int, require_methods,
     require_number, require_same_home, require_type, share, typed, typed_or_empty, whole
 )
 
@@ -188,7 +188,7 @@ def iterate(self: CEM, cost: Callable, noise, mean, std, elites=None) -> Step:
 # %% ../../nbs/5_planning/16_cem.ipynb #8a57231f
 @patch
 @torch.no_grad()
-@typed
+@typed_or_empty
 def plan(self: CEM,
     cost: Callable,                    # [E,N,T,A] -> [E,N]
     generator: torch.Generator,        # random numbers; the search runs on its device
@@ -268,8 +268,12 @@ def _result(self: CEM, step, E, generator):
 @patch
 def shift(self: CEM, plan: Plan, steps: int):
     "What is left of `plan` after `steps` of its actions, as the next search's `init`."
-    require_int('steps', steps, 0)
-    return (plan.actions if self.select == 'best' else plan.mean)[:, steps:]
+    require_type('plan', plan, Plan)
+    return _rest(plan.actions if self.select == 'best' else plan.mean, steps)
+
+@checked(steps=whole(0))
+@typed
+def _rest(mean: Float[Tensor, "E T A"], steps: int): return mean[:, steps:]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8b448896
 def _record(step, E):

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 import torch
+from jaxtyping import Float
+from torch import Tensor
+from jepa_tutorial.tools.checks import checked, typed, typed_or_empty, whole
 
-__all__ = ['limit_norm', 'CEM', 'require_finite_field', 'Update', 'smooth_noise', 'Plan', 'Step']
+__all__ = ['limit_norm', 'CEM', 'Update', 'smooth_noise', 'Plan', 'Step']
 
-def limit_norm(actions: torch.Tensor, max_norm: float | None) -> torch.Tensor: ...
+@typed_or_empty
+def limit_norm(actions: Float[Tensor, '... A'], max_norm: float | None) -> Float[Tensor, '... A']: ...
 
 @dataclass
-class _Search:
+class CEM:
     num_samples: int = 200
     iterations: int = 20
     num_elites: int = 20
@@ -18,75 +22,69 @@ class _Search:
     sigma: float = 1.5
     max_norm: float | None = 2.45
     action_dim: int = 2
-    reduce: str = 'sum'
-    distance: str = 'squared'
-    pick: str = 'mean'
+    select: str = 'mean'
     unbiased: bool = True
-
-@dataclass
-class _Replanning(_Search):
-    execute: int = 1
-    warm_start: bool = False
-    warm_sigma: float | None = None
-    first_iterations: int | None = None
-    carry: bool = False
-    shake: bool = False
-    memory: float = 0.0
-    revisit_width: float = 5.0
-
-@dataclass
-class CEM(_Replanning):
-    fresh: float = 0.0
-    rho: float | tuple = 0.95
+    explore_fraction: float = 0.0
+    noise_correlation: float | tuple = 0.95
     explore_sigma: float = 1.5
-    smooth: float = 0.0
-    keep: int = 0
+    proposal_correlation: float = 0.0
+    keep_elites: int = 0
     restarts: int = 1
     def __post_init__(self): ...
-    def weights(self, cost: torch.Tensor) -> torch.Tensor: ...
-    def update(self, actions: torch.Tensor, cost: torch.Tensor) -> Update: ...
-    def _elsewhere(self, noise: torch.Tensor) -> list: ...
-    def propose(self, mean: torch.Tensor, std: torch.Tensor, noise: torch.Tensor, elites: torch.Tensor | None=None) -> torch.Tensor: ...
+    def _check(self): ...
+    def weights(self, cost: Float[Tensor, 'E K']) -> Float[Tensor, 'E K']: ...
+    @typed
+    def update(self, actions: Float[Tensor, 'E N T A'], cost: Float[Tensor, 'E N']) -> Update: ...
+    def explore(self, noise: Tensor) -> Tensor: ...
+    @typed
+    def propose(self, mean: Float[Tensor, 'E T A'], std: Float[Tensor, 'E T A'], noise: Float[Tensor, 'E N T A'], elites: Tensor | None=None) -> Float[Tensor, 'E N T A']: ...
+    def _evaluate(self, cost: Callable, actions): ...
     def iterate(self, cost: Callable, noise, mean, std, elites=None) -> Step: ...
     @torch.no_grad()
-    def plan(self, cost: Callable, generator: torch.Generator, episodes: int=1, horizon: int | None=None, init: torch.Tensor | None=None, first: torch.Tensor | None=None, history: bool=False) -> Plan: ...
-    def _start(self, E, T, init, device): ...
+    @typed_or_empty
+    def plan(self, cost: Callable, generator: torch.Generator, episodes: int=1, horizon: int | None=None, init: Float[Tensor, '{episodes} S {self.action_dim}'] | None=None, init_sigma: float | None=None, first: Float[Tensor, '{episodes} k F {self.action_dim}'] | None=None, iterations: int | None=None, history: bool=False) -> Plan: ...
+    def _start(self, E, T, init, init_sigma, device): ...
+    def _first(self, first, mean, E) -> tuple: ...
     def _result(self, step, E, generator): ...
     def shift(self, plan: Plan, steps: int): ...
 
-def _is_number(x) -> bool: ...
-
-def _whole(p, name): ...
-
-def require_finite_field(p, name): ...
-
-def _check_planner(p): ...
+def _correlation(name, value): ...
 
 class Update(NamedTuple):
-    mean: torch.Tensor
-    std: torch.Tensor
-    elites: torch.Tensor
-    weights: torch.Tensor
+    mean: Tensor
+    std: Tensor
+    elites: Tensor
+    weights: Tensor
 
 def _take(actions, index): ...
 
-def smooth_noise(noise: torch.Tensor, rho: float) -> torch.Tensor: ...
+@typed_or_empty
+def smooth_noise(noise: Float[Tensor, '... T A'], rho: float) -> Float[Tensor, '... T A']: ...
 
 class Plan(NamedTuple):
-    actions: torch.Tensor
-    mean: torch.Tensor
-    std: torch.Tensor
+    actions: Tensor
+    mean: Tensor
+    std: Tensor
     history: list
-    elites: torch.Tensor
+    elites: Tensor
 
-def _priced(cost, plans): ...
+@typed
+def _costs(plans, cost: Float[Tensor, '{plans.shape[0]} {plans.shape[1]}']): ...
 
 class Step(NamedTuple):
-    actions: torch.Tensor
-    cost: torch.Tensor
+    actions: Tensor
+    cost: Tensor
     update: Update
-    elites: torch.Tensor
+    elites: Tensor
 
 def _fit(plans, T): ...
+
+def _white(mean, n, generator): ...
+
+def _check_call(cost, generator, episodes, horizon, iterations): ...
+
+@checked(steps=whole(0))
+@typed
+def _rest(mean: Float[Tensor, 'E T A'], steps: int): ...
 
 def _record(step, E): ...

@@ -5,11 +5,12 @@
 # %% ../../nbs/5_planning/15_cost.ipynb #43ce9462
 from __future__ import annotations
 from collections.abc import Callable
-from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from ..tools.checks import require_choice, typed
+from jepa_tutorial.tools.checks import (
+    checked, positive, Precise, require_choice, require_finite, typed
+)
 
 # %% auto #0
 __all__ = ['goal_distance', 'goal_cost', 'RevisitPenalty']
@@ -37,7 +38,7 @@ def goal_cost(
     distance: str = 'squared',           # see `goal_distance`
     penalty: Callable | None = None,     # extra cost of a step: z [E,N,D] -> [E,N]
 ) -> Float[Tensor, "E N"]:
-    "The cost of plans: roll out each (@eq-imagine), and add up how far from the goal it is (@eq-cost)."
+    "The cost of plans: roll out each (@eq-imagine), add up its distance to the goal (@eq-cost)."
     require_choice('reduce', reduce, 'sum', 'last')
     E, N, T, A = actions.shape
     z, total = z0.repeat_interleave(N, 0), 0             # [E·N,D]: plans start from their episode
@@ -49,15 +50,26 @@ def goal_cost(
     return total
 
 # %% ../../nbs/5_planning/15_cost.ipynb #90aca50e
-class RevisitPenalty(NamedTuple):
+class RevisitPenalty:
     "An extra cost near visited states (@eq-penalty; metadynamics, Laio & Parrinello, 2002)."
-    visited: Tensor  # [E,m,D] embeddings of visited states
-    weight: Tensor   # [E,m] in units of the cost of a step
-    width: float     # the Gaussian's standard deviation, as a Euclidean distance
+    @checked(width=positive)
+    @typed
+    def __init__(self,
+        visited: Precise[Tensor, "E m D"],  # embeddings of visited states
+        weight: Precise[Tensor, "E m"],     # in units of the cost of a step
+        width: float,                       # the Gaussian's deviation, as a Euclidean distance
+    ):
+        require_finite(visited=visited, weight=weight)
+        self.visited, self.weight, self.width = visited, weight, width
 
-    def __call__(self, z):   # [E,N,D] -> [E,N]
-        near = (-torch.cdist(z, self.visited).square()/(2*self.width**2)).exp()   # [E,N,m]
-        return (near @ self.weight[..., None])[..., 0]
+    @typed
+    def __call__(self,
+        z: Precise[Tensor, "{self.visited.shape[0]} N {self.visited.shape[2]}"],
+    ) -> Precise[Tensor, "E N"]:
+        require_finite(z=z)
+        squared = torch.cdist(z, self.visited.to(z)).square()         # [E,N,m]
+        near = (-squared/(2*self.width**2)).exp()
+        return (near @ self.weight.to(z)[..., None])[..., 0]
 
     def of(self, episodes: slice):
         "The penalty of some of the episodes."

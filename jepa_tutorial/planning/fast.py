@@ -9,7 +9,7 @@ import torch, torch.nn as nn, torch.nn.functional as F
 from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor
-from ..tools.checks import require_choice, require_int, require_methods, typed
+from ..tools.checks import require_choice, require_int, require_methods, require_same_home, typed
 from ..tools.devices import amp_dtype, can_graph, CudaGraph
 from ..model.predictor import GRUPredictor
 from .cem import CEM, Step
@@ -146,6 +146,7 @@ class FastCost(Cost):
         actions: Float[Tensor, "{self.start.shape[0]} N T {self.p.A}"],
         counts=None,   # [T] which steps count; None: as `reduce` says
     ) -> Float[Tensor, "E N"]:
+        require_same_home('actions', actions, self.start, False)
         (E, N, T, _), dev = actions.shape, actions.device
         if counts is None: counts = _counts(self.reduce, T, T, dev)
         fused = dev.type == 'cuda' and _after()

@@ -7,18 +7,19 @@ from __future__ import annotations
 import difflib, re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache, wraps
-from inspect import get_annotations, Parameter, signature
+from inspect import signature
 from itertools import chain
-from typing import Any, get_args, TYPE_CHECKING, TypeVar
+from typing import Any, cast, get_args, get_type_hints, TYPE_CHECKING, TypeVar
 import numpy as np, torch
-from jaxtyping import AbstractArray, AbstractDtype, Float, jaxtyped
+from jaxtyping import AbstractArray, AbstractDtype, jaxtyped
 from torch import nn, Tensor
 
 # %% auto #0
 __all__ = ['positive', 'share', 'size', 'F', 'brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'whole',
            'number', 'one_of', 'flag', 'optional', 'listed', 'require_fields', 'checked', 'require_type',
-           'require_methods', 'require_generator', 'can', 'a_generator', 'require_same_home', 'require_finite',
-           'require_transitions', 'typed', 'typed_or_empty', 'require_tensors', 'short', 'nearest']
+           'require_methods', 'require_generator', 'can', 'a_generator', 'a_mapping', 'require_same_home',
+           'require_finite', 'require_transitions', 'typed', 'typed_or_empty', 'require_record', 'record',
+           'require_tensors', 'short', 'nearest']
 
 # %% ../../nbs/appendix/checks.ipynb #b77110d0
 def brief(x) -> str:
@@ -39,13 +40,15 @@ def require_int(name: str, n: Any, low: int = 1, high: int = 10**9) -> int:
     raise ValueError(f'{name} is {brief(n)}; give a whole number {wanted}')
 
 # %% ../../nbs/appendix/checks.ipynb #d4d83b7a
-def require_number(name: str, x: Any, low: float = -1e18, high: float = 1e18, above: float = -np.inf):
+def require_number(name: str, x: Any, low: float = -1e18, high: float = 1e18,
+                   above: float = -np.inf):
     "`x`, if it is a number from `low` to `high`, and above `above`."
     real = isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
     if real and low <= x <= high and x > above: return x
     bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18)
     bounds += [f'of at most {high:g}']*(high < 1e18)
-    raise ValueError(f'{name} is {brief(x)}; give a number ' + (' and '.join(bounds) or 'that is finite'))
+    raise ValueError(f'{name} is {brief(x)}; give a number '
+                     + (' and '.join(bounds) or 'that is finite'))
 
 # %% ../../nbs/appendix/checks.ipynb #e3777eb9
 def whole_seed(seed) -> int:
@@ -111,7 +114,7 @@ def checked(
     **checks: Callable,   # argument=check
 ) -> Callable[[F], F]:
     "A decorator that puts each argument that is given to its check."
-    def decorate(f):
+    def decorate(f: F) -> F:
         names = list(signature(f).parameters)
         @wraps(f)
         def call(*args, **kwargs):
@@ -120,7 +123,7 @@ def checked(
                 for name, check in checks.items():
                     if name in given: check(name, given[name])
             return f(*args, **kwargs)
-        return call
+        return cast(F, call)
     return decorate
 
 # %% ../../nbs/appendix/checks.ipynb #8d9e34ec
@@ -149,6 +152,10 @@ def a_generator(name: str, g):
     "A check: a random generator, or None."
     require_generator(g, name)
 
+def a_mapping(name: str, x):
+    "A check: names with values, such as a dictionary or the settings of a configuration."
+    if not isinstance(x, Mapping): raise ValueError(f'{name} is {brief(x)}; give names with values')
+
 # %% ../../nbs/appendix/checks.ipynb #9fa1c612
 if TYPE_CHECKING: from typing import Annotated as Pixels, Annotated as Precise
 else:
@@ -171,11 +178,15 @@ def _letters(dims: str, shape) -> dict:
     return {name.strip('*'): n for name, n in zip(names, sizes) if name.strip('*').isidentifier()}
 
 def _complaint(name: str, x, kinds: list, letters: dict) -> str:
-    "What is wrong with the tensor `x`, in one line."
+    "What is wrong with the tensor `x`; `letters`: what each stands for, and in which argument."
     wanted = {f'[{k.dim_str}]': k.dtype.__doc__ or k.dtype.__name__.lower() for k in kinds}
-    known = [f'{n}={letters[n]}' for n in re.findall(r'\w+', kinds[0].dim_str) if n in letters]
-    return f"{name} is {brief(x)}; give a tensor " + ' or '.join(
-        f'{dims} of {kind}' for dims, kind in wanted.items()) + ' with '*bool(known) + ', '.join(known)
+    text = f'{name} is {brief(x)}; give a tensor '
+    text += ' or '.join(f'{dims} of {kind}' for dims, kind in wanted.items())
+    known = {n: letters[n] for n in re.findall(r'\w+', kinds[0].dim_str) if n in letters}
+    if not known: return text
+    sizes = ', '.join(f'{n}={size}' for n, (size, _) in known.items())
+    arguments = dict.fromkeys(argument for _, argument in known.values())
+    return f"{text} with {sizes}, as in {' and '.join(arguments)}"
 
 # %% ../../nbs/appendix/checks.ipynb #f16387aa
 def require_same_home(name: str, x: Tensor, other: Tensor, exactly: bool):
@@ -188,28 +199,30 @@ def require_same_home(name: str, x: Tensor, other: Tensor, exactly: bool):
         raise ValueError(f'{name} is {x.dtype}, what it meets {other.dtype}; '
                          'convert one with .to()'.replace('torch.', ''))
 
-def require_finite(**tensors: Tensor):
-    "Refuse NaN and infinity, on a CPU; and tensors on `meta`, which hold no numbers."
+def require_finite(wait=False, **tensors: Tensor):
+    "Refuse NaN and infinity, on a CPU (with `wait`, on a GPU too), and tensors on `meta`."
     if torch.compiler.is_compiling(): return
     for name, x in tensors.items():
         if x.device.type == 'meta':
-            raise ValueError(f'{name} is on meta, where tensors hold no numbers; bring it to another device')
-        if x.device.type == 'cpu' and not x.isfinite().all():
+            raise ValueError(f'{name} is on meta, where tensors hold no numbers; use another '
+                             'device')
+        if (wait or x.device.type == 'cpu') and not x.isfinite().all():
             raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
 
 # %% ../../nbs/appendix/checks.ipynb #1c0a3689
 def require_transitions(
     z: Tensor,                      # [B,T,...] frames or embeddings
-    actions: Tensor | None = None,  # [B,S,A] with S = T, or T-1 without the last one, which leads out of the clip
+    actions: Tensor | None = None,  # [B,S,A], S = T or T-1: the last leads out of the clip
+    name: str = 'z',                # what to call the frames
 ):
     "Refuse a clip without a transition, or with another number of actions."
-    T, S = z.shape[1], None if actions is None else actions.shape[1]
+    T = z.shape[1]
     if T < 2:
-        raise ValueError(f'z has shape {list(z.shape)}, but a transition needs at least 2 frames; '
-                         'use longer clips')
-    if S not in (None, T - 1, T):
-        raise ValueError(f'actions has shape {list(actions.shape)}, but {T} frames need {T - 1} actions, '
-                         f'or {T}')
+        raise ValueError(f'{name} has shape {list(z.shape)}, but a transition needs at least 2 '
+                         'frames; ' 'use longer clips')
+    if actions is not None and actions.shape[1] not in (T - 1, T):
+        raise ValueError(f'actions has shape {list(actions.shape)}, but {T} frames need {T - 1} '
+                         'actions, ' f'or {T}; {name} has shape {list(z.shape)}')
 
 # %% ../../nbs/appendix/checks.ipynb #f8997317
 def _sized(kind: type, given: dict) -> type:
@@ -222,18 +235,20 @@ def _annotation(dtype, dims: str) -> type: return dtype[Tensor, dims]
 
 def _home(model):
     "A tensor that shows where a module lives, if it is one that has any."
-    return next(chain(model.parameters(), model.buffers()), None) if isinstance(model, nn.Module) else None
+    return next(chain(model.parameters(), model.buffers()),
+                None) if isinstance(model, nn.Module) else None
 
 # %% ../../nbs/appendix/checks.ipynb #9a0761eb
 def _check_tensors(hints: dict, given: dict, empty: bool):
-    "Refuse the first tensor in `given` that isn't what `hints` say: name -> (kinds, may it be None?)."
-    home, letters = _home(given.get('self')), {}
+    "Refuse a tensor in `given` that isn't what `hints` say: name -> (kinds, may it be None?)."
+    home: Any = _home(given.get('self'))
+    letters: dict = {}
     exactly = isinstance(home, nn.Parameter)
     with jaxtyped('context'):                              # here equal letters are equal numbers
-        for name, (kinds, may_lack) in hints.items():
-            x = given.get(name)
+        for name, (options, may_lack) in hints.items():
+            x: Any = given.get(name)
             if x is None and (may_lack or name not in given): continue
-            kinds = [_sized(k, given) for k in kinds]
+            kinds = [_sized(k, given) for k in options]
             kind = next((k for k in kinds if isinstance(x, k)), None)
             if kind is None or x.layout != torch.strided:
                 raise ValueError(_complaint(name, x, kinds, letters))
@@ -241,33 +256,48 @@ def _check_tensors(hints: dict, given: dict, empty: bool):
                 raise ValueError(f'{name} has shape {list(x.shape)}, and is empty')
             if home is None: home = x
             if x.device != home.device or exactly: require_same_home(name, x, home, exactly)
-            letters |= _letters(kind.dim_str, x.shape)
+            letters = {n: (size, name)
+                       for n, size in _letters(kind.dim_str, x.shape).items()} | letters
 
 # %% ../../nbs/appendix/checks.ipynb #133aee59
 def _hints(f) -> dict:
     "Of each argument that is a tensor: the kinds that it may be, and whether it may be None."
-    hints, lacks = get_annotations(f, eval_str=True), {}
+    hints, found = get_type_hints(f), {}
     for name, p in signature(f).parameters.items():
         options = get_args(hints.get(name)) or (hints.get(name),)
         kinds = [k for k in options if isinstance(k, type) and issubclass(k, AbstractArray)]
-        if kinds: lacks[name] = kinds, type(None) in options or p.default is None
-    return lacks
+        if kinds: found[name] = kinds, type(None) in options or p.default is None
+    return found
 
 # %% ../../nbs/appendix/checks.ipynb #cbb8cd60
 def typed(f: F, empty: bool = False) -> F:
     "Check the tensors of each call of `f` against its annotations; `empty`: may they hold nothing?"
-    names = [p.name for p in signature(f).parameters.values()]
+    known = signature(f).parameters
+    defaults = {name: p.default for name, p in known.items() if p.default is not p.empty}
     hints = cache(lambda: _hints(f))
     @wraps(f)
     def checked(*args, **kwargs):
         if not torch.compiler.is_compiling():
-            _check_tensors(hints(), dict(zip(names, args)) | kwargs, empty)
+            _check_tensors(hints(), defaults | dict(zip(known, args)) | kwargs, empty)
         return f(*args, **kwargs)
-    return checked
+    return cast(F, checked)
 
 def typed_or_empty(f: F) -> F:
     "`typed`, where a batch may also be of nothing."
     return typed(f, empty=True)
+
+# %% ../../nbs/appendix/checks.ipynb #eae51f7a
+_fields_of = lru_cache(_hints)
+
+def require_record(name: str, x, kind: type, empty: bool = False):
+    "Refuse what isn't a `kind`, a NamedTuple, or holds other tensors than its annotations say."
+    require_type(name, x, kind)
+    given = {f'{name}.{field}': getattr(x, field) for field in _fields_of(kind)}
+    _check_tensors(dict(zip(given, _fields_of(kind).values())), given, empty)
+
+def record(kind: type) -> Callable:
+    "A check: such a record."
+    return lambda name, x: require_record(name, x, kind)
 
 # %% ../../nbs/appendix/checks.ipynb #d0df0cb4
 _KINDS = dict(
@@ -299,7 +329,7 @@ def require_tensors(
     *tensors,
     finite=False,        # refuse NaN and infinity, on a CPU?
     empty=False,         # may there be nothing in them?
-    like=None,           # a parameter whose device and precision they need; default: the first tensor's device
+    like=None,           # a parameter whose device and precision they need
     **sizes,             # letters that are known already, D=512
 ):
     "Refuse tensors that aren't what `spec` says."
@@ -307,13 +337,15 @@ def require_tensors(
     for (name, dims, kind), x in zip(_parsed(spec), tensors, strict=True):
         want, known = f"[{','.join(dims)}]", dict(sizes)
         if not torch.is_tensor(x) or x.layout != torch.strided or not _KINDS[kind](x):
-            kind = 'floats' if kind == 'float' else kind
-            raise ValueError(f'{name} is {brief(x)}; give a tensor {want} of {kind}')
+            raise ValueError(f'{name} is {brief(x)}; give a tensor {want} of {kind}'
+                             + 's'*(kind == 'float'))
         if not _fits(dims, x.shape, sizes):
             here = ', '.join(f'{d}={known[d]}' for d in dims if d in known)
-            raise ValueError(f'{name} has shape {list(x.shape)}; give {want}{" with " if here else ""}{here}')
+            raise ValueError(f'{name} has shape {list(x.shape)}; give '
+                             f'{want}{" with " if here else ""}{here}')
         if not empty and not x.numel():
-            raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one {want}')
+            raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one '
+                             f'{want}')
         require_same_home(name, x, like if like is not None else tensors[0], like is not None)
         if finite: require_finite(**{name: x})
 

@@ -4,6 +4,7 @@
 
 # %% ../../nbs/appendix/commands.ipynb #3321ad5c
 from __future__ import annotations
+from .checks import nearest, require_choice, require_int, require_number
 from .evaluation import evaluations
 from jepa_tutorial.tools.pictures import (
     can_draw, draw_episode, draw_training, draw_unroll, has_fixed_wall, unroll_fresh_clips
@@ -26,21 +27,26 @@ try: from fastcore.script import Param                                          
 except ImportError: Param = lambda help, type, **kw: Annotated[type, dict(kw, help=help)]   # fastcore 2
 
 # %% ../../nbs/appendix/commands.ipynb #1e3badf1
+_REMEDY = dict.fromkeys(('ENOSPC', 'EDQUOT', 'EFBIG'),
+                        '; make room and start again, a run goes on from its last state')
+_REMEDY |= dict.fromkeys(('EROFS', 'EACCES', 'ENOTDIR', 'EEXIST'), '; choose another folder with --out')
+
 def _remedy(e: Exception) -> str:
     "What to do about a disk that doesn't take any more."
-    full, shut = ('ENOSPC', 'EDQUOT', 'EFBIG'), ('EROFS', 'EACCES', 'ENOTDIR', 'EEXIST')
-    what = errno.errorcode.get(getattr(e, 'errno', 0))
-    return '; make room and start again, a run goes on from its last state' if what in full else '; choose another folder with --out' if what in shut else ''
+    return _REMEDY.get(errno.errorcode.get(getattr(e, 'errno', 0)), '')
 
 # %% ../../nbs/appendix/commands.ipynb #2dd9d961
 @contextlib.contextmanager
 def one_line_errors(
     command: str,  # name to put before the message
 ):
-    "Turn the errors that a user can mend into one line and exit code 1; an interrupt into exit code 130."
+    "Turn the errors that a user can mend into one line and exit code 1; an interrupt into code 130."
     try: yield
-    except (ValueError, OSError) as e: sys.exit(f"{command}: {' '.join(str(e).split())}{_remedy(e)}")
-    except KeyboardInterrupt: print(f'\n{command}: interrupted', file=sys.stderr); sys.exit(130)
+    except (ValueError, OSError) as e:
+        sys.exit(f"{command}: {' '.join(str(e).split())}{_remedy(e)}")
+    except KeyboardInterrupt:
+        print(f'\n{command}: interrupted', file=sys.stderr)
+        sys.exit(130)
 
 # %% ../../nbs/appendix/commands.ipynb #9954fd77
 def _underscored(arg: str) -> str:
@@ -50,16 +56,21 @@ def _underscored(arg: str) -> str:
 
 # %% ../../nbs/appendix/commands.ipynb #f8fd5631
 def command(f: Callable) -> Callable:
-    "Make a function a command: run by a script of its name, it takes its arguments from the command line."
+    "Make a function a command: run by a script of its name, it takes its arguments from there."
     @wraps(f)
     def run(*args, **kwargs):
-        if args or kwargs or Path(sys.argv[0]).stem != f.__name__: return f(*args, **kwargs)
-        said = vars(anno_parser(f).parse_args([*map(_underscored, sys.argv[1:])]))
-        return f(**{k: said[k] for k in signature(f).parameters})
+        by_script = not (args or kwargs) and Path(sys.argv[0]).stem == f.__name__
+        if by_script: kwargs = _from_terminal(f)
+        with one_line_errors(f.__name__): return f(*args, **kwargs)
     return run
 
+def _from_terminal(f) -> dict:
+    "The arguments of a command, as they stand behind its name."
+    given = vars(anno_parser(f).parse_args([*map(_underscored, sys.argv[1:])]))
+    return {k: given[k] for k in signature(f).parameters}
+
 # %% ../../nbs/appendix/commands.ipynb #bbe84ea3
-def _say(as_json: bool, numbers: dict, text: str):
+def _show(as_json: bool, numbers: dict, text: str):
     "Print the result, for a program or for a person."
     print(dumps(numbers) if as_json else text)
 
@@ -70,8 +81,9 @@ def _keep(path: Path, numbers: dict):
     write_files({path: (dumps(numbers, indent=1) + '\n').encode()})
 
 def _out(run: str, out: str) -> Path:
-    "Where a command leaves its files: `--out`, else the run's folder, else runs/<name of the shipped model>."
-    return Path(out) if out else Path(run) if Path(run).is_dir() else Path('runs')/Path(run).stem
+    "Where files go: `--out`, else the run's folder, else runs/<name of the shipped model>."
+    if out: return Path(out)
+    return Path(run) if Path(run).is_dir() else Path('runs')/Path(run).stem
 
 # %% ../../nbs/appendix/commands.ipynb #0c7659fb
 def _load(run: str):
@@ -80,32 +92,34 @@ def _load(run: str):
     path = Path(run)
     if path.exists() or path.suffix or len(path.parts) > 1: return load_trained(path)
     try: return load_pretrained(run)
-    except ValueError as e: raise ValueError(f"'{run}' is neither a run folder nor a shipped model: {e}") from None
+    except ValueError as e:
+        raise ValueError(f"'{run}' is neither a run folder nor a shipped model: {e}") from None
 
 # %% ../../nbs/appendix/commands.ipynb #539cd656
 @command
 def jepa_train(
-    preset: str,                                             # random_wall, fixed_wall, quick, or a YAML file
+    preset: str,         # random_wall, fixed_wall, quick, or a YAML file
     overrides: Param('settings such as optim.lr=3e-4', str, opt=False, nargs='*') = (),
-    out: str = '',                                           # run folder; default runs/<name>. A run that lies there is continued
-    device: str = '',                                        # cpu, cuda, mps; default the best one
-    track: str = '',                                         # who follows the run: wandb, tensorboard, or both with a comma
-    json: bool = False,                                      # print one line of JSON instead of a bar
+    out: str = '',       # run folder; default runs/<name>. A run that lies there is continued
+    device: str = '',    # cpu, cuda, mps; default the best one
+    track: str = '',     # who follows the run: wandb, tensorboard, or both with a comma
+    json: bool = False,  # print one line of JSON instead of a bar
 ):
     "Train a world model. Example: jepa_train quick optim.lr=3e-4 --out runs/mine"
-    with one_line_errors('jepa_train'):
-        from jepa_tutorial.tools.config import load_config
-        from jepa_tutorial.tools.tracking import Track, track_to, train_tracked
-        from jepa_tutorial.training.learner import require_trainable
-        require_trainable(cfg := load_config(preset, *overrides))
-        folder = Path(out or f'runs/{cfg.name}')
-        go = partial(train_tracked, cfg, folder, evaluations(cfg), Track(track_to(track)), progress=not json)
-        run = go(device=device or None) if not _several() else _share(go, cfg, folder, device or None)
-        if not run: return                     # the first of several processes speaks for all
-        if can_draw() and run.metrics: draw_training(run.metrics, folder/'curves.png')
-        card = run.trained.card
-        numbers = dict(card['numbers'], folder=str(folder), **{k: card[k] for k in ('steps', 'frames', 'seconds', 'device')})
-        _say(json, numbers, f"{folder}: {card['steps']:,} steps, {card['frames']:,} frames in {card['seconds']/60:.1f} minutes on {card['device']}")
+    from jepa_tutorial.tools.config import load_config
+    from jepa_tutorial.tools.tracking import Track, track_to, train_tracked
+    from jepa_tutorial.training.learner import require_trainable
+    require_trainable(cfg := load_config(preset, *overrides))
+    folder, track = Path(out or f'runs/{cfg.name}'), Track(track_to(track))
+    go = partial(train_tracked, cfg, folder, evaluations(cfg), track, progress=not json)
+    run = _in_processes(go, cfg, folder, device) if _several() else go(device=device or None)
+    if not run: return                     # the first of several processes speaks for all
+    if can_draw() and run.metrics: draw_training(run.metrics, folder/'curves.png')
+    card = run.trained.card
+    cost = {k: card[k] for k in ('steps', 'frames', 'seconds', 'device')}
+    text = '{steps:,} steps, {frames:,} frames in {minutes:.1f} minutes on {device}'
+    text = text.format(minutes=card['seconds']/60, **cost)
+    _show(json, dict(card['numbers'], folder=str(folder), **cost), f'{folder}: {text}')
 
 # %% ../../nbs/appendix/commands.ipynb #11179878
 def _several() -> bool:
@@ -113,26 +127,26 @@ def _several() -> bool:
     import os
     return int(os.environ.get('WORLD_SIZE', '1')) > 1 and 'TORCHELASTIC_RUN_ID' in os.environ
 
-def _share(go, cfg, folder: Path, device):
+def _in_processes(go, cfg, folder: Path, device: str):
     from jepa_tutorial.training.distributed import train_distributed
-    return train_distributed(go, cfg, folder, device)
+    return train_distributed(go, cfg, folder, device or None)
 
 # %% ../../nbs/appendix/commands.ipynb #f5a3aac0
 @command
 def jepa_unroll(
-    run: str,           # run folder, file, or the name of a shipped model such as quick
-    clips: int = 64,    # trajectories to average over
-    seed: int = 0,      # of the trajectories
-    out: str = '',      # folder for unroll.gif and unroll.png; default the run folder
-    json: bool = False, # print one line of JSON
+    run: str,            # run folder, file, or the name of a shipped model such as quick
+    clips: int = 64,     # trajectories to average over
+    seed: int = 0,       # of the trajectories
+    out: str = '',       # folder for unroll.gif and unroll.png; default the run folder
+    json: bool = False,  # print one line of JSON
 ):
-    "Compare what a model imagines over 90 actions with what happens. Example: jepa_unroll runs/mine"
-    with one_line_errors('jepa_unroll'):
-        if clips < 1: raise ValueError(f'clips={clips} must be at least 1')
-        u = unroll_fresh_clips(_load(run), clips, seed)
-        error = u.error.tolist()
-        _say(json, dict(error=error), 'imagined steps   error in pixels\n' + '\n'.join(f'{k:14}   {error[k]:.2f}' for k in (0, 8, 30, 60, 90)))
-        if can_draw(): draw_unroll(u, _out(run, out))
+    "Compare what a model predicts over 90 actions with what happens. Example: jepa_unroll runs/mine"
+    require_int('clips', clips)
+    unroll = unroll_fresh_clips(_load(run), clips, seed)
+    error = unroll.error.tolist()
+    lines = [f'{k:15}   {error[k]:.2f}' for k in (0, 8, 30, 60, 90)]
+    _show(json, dict(error=error), '\n'.join(['predicted steps   error in pixels', *lines]))
+    if can_draw(): draw_unroll(unroll, _out(run, out))
 
 # %% ../../nbs/appendix/commands.ipynb #00c88dcc
 _PLANNERS = dict(fast='plan_fast', stuck_noise='plan_stuck_noise', revisit='plan_revisit',
@@ -140,10 +154,10 @@ _PLANNERS = dict(fast='plan_fast', stuck_noise='plan_stuck_noise', revisit='plan
 
 def _planner(name: str, cost: str):
     "A planner by short name or YAML file, with the cost of the command line."
-    from jepa_tutorial.tools.checks import nearest
     from jepa_tutorial.planning.agent import load_planner
-    if name not in _PLANNERS and not Path(name).is_file(): raise ValueError(f"no planner '{name}'{nearest(name, _PLANNERS)}")
-    if cost not in ('', 'sum', 'last'): raise ValueError(f"cost '{cost}' must be sum or last")
+    if name not in _PLANNERS and not Path(name).is_file():
+        raise ValueError(f"no planner '{name}'{nearest(name, _PLANNERS)}")
+    require_choice('cost', cost, '', 'sum', 'last')
     return load_planner(_PLANNERS.get(name, name), *([f'reduce={cost}'] if cost else []))
 
 # %% ../../nbs/appendix/commands.ipynb #d1cbe800
@@ -152,12 +166,19 @@ def _row(name: str, e) -> dict:
     from jepa_tutorial.planning.episodes import success_rate
     rate, low, high = success_rate(e.success)
     return dict(policy=name, success=rate, low=low, high=high, reached=e.reached.float().mean().item(),
-                final_distance=e.final_distance.mean().item(), seconds_per_episode=e.seconds/len(e.success))
+                final_distance=e.final_distance.mean().item(),
+                seconds_per_episode=e.seconds/len(e.success))
+
+def _line(r: dict) -> str:
+    "A row for a terminal."
+    interval = f"{r['success']:6.0%}    {r['low']:5.0%} to {r['high']:4.0%}"
+    end = f"{r['final_distance']:11.1f} px   {r['seconds_per_episode']:9.2f}"
+    return f"{r['policy']:14}{interval}   {r['reached']:10.0%}   {end}"
 
 def _table(rows: list) -> str:
-    "The lines as a table for a terminal."
-    head = f"{'':14}success   95 % interval   ever reached   final distance   s/episode"
-    return '\n'.join([head] + [f"{r['policy']:14}{r['success']:6.0%}    {r['low']:5.0%} to {r['high']:4.0%}   {r['reached']:10.0%}   {r['final_distance']:11.1f} px   {r['seconds_per_episode']:9.2f}" for r in rows])
+    "All rows."
+    heads = 'success', '95 % interval', 'ever reached', 'final distance', 's/episode'
+    return '\n'.join([' '*14 + '   '.join(heads), *map(_line, rows)])
 
 # %% ../../nbs/appendix/commands.ipynb #8c20494f
 def _baselines(tasks, steps: int, contact: str, seed: int) -> list:
@@ -168,15 +189,16 @@ def _baselines(tasks, steps: int, contact: str, seed: int) -> list:
     return [_row(name, run_policy(p, tasks, steps, contact, rng(seed))) for name, p in policies.items()]
 
 # %% ../../nbs/appendix/commands.ipynb #c4700dc1
-def _act(jepa, tasks, search, steps: int, contact: str, seed: int, show: bool):
+def _act(jepa, tasks, planner, steps: int, contact: str, seed: int, show: bool):
     "Let the agent act in all tasks, under a bar if one is wanted."
     from fastprogress.fastprogress import progress_bar
     from jepa_tutorial.tools.devices import rng
     from jepa_tutorial.planning.episodes import run_episodes
     bar = iter(progress_bar(range(steps)) if show else ())
     tick = (lambda done, of: next(bar, None)) if show else None
+    generator = rng(seed, next(jepa.parameters()).device)
     try:
-        episodes = run_episodes(jepa, tasks, search, steps, contact, rng(seed, next(jepa.parameters()).device), progress=tick)
+        episodes = run_episodes(jepa, tasks, planner, steps, contact, generator, progress=tick)
         if show: next(bar, None)           # the last step
         return episodes
     finally:
@@ -192,83 +214,96 @@ def _tasks(name: str, n: int, fixed: bool, seed: int):
 # %% ../../nbs/appendix/commands.ipynb #09df47eb
 @command
 def jepa_plan(
-    run: str,                  # run folder, file, or the name of a shipped model such as quick
+    run: str,                      # run folder, file, or the name of a shipped model such as quick
     planner: str = 'stuck_noise',  # stuck_noise, revisit, fast, published, cem, mppi, or a YAML file
-    cost: str = '',            # sum or last; default the planner's own
-    episodes: int = 20,        # tasks, all planned at once
-    seed: int = 0,             # of the tasks
-    tasks: str = '',           # a held-out set instead: fixed_wall_v1, random_wall_v1 or new_wall_v1
-    steps: int = 200,          # actions in an episode
-    contact: str = 'stop',     # what a wall does: stop, bounce
-    gif: bool = False,         # write episode.gif and task.png
-    out: str = '',             # folder for plan.json and pictures; default the run folder
-    json: bool = False,        # print one line of JSON instead of a table
+    cost: str = '',                # sum or last; default the planner's own
+    episodes: int = 20,            # tasks, all planned at once
+    seed: int = 0,                 # of the tasks
+    tasks: str = '',               # a held-out set instead: fixed_wall_v1, random_wall_v1, new_wall_v1
+    steps: int = 200,              # actions in an episode
+    contact: str = 'stop',         # what a wall does: stop, bounce
+    gif: bool = False,             # write episode.gif and task.png
+    out: str = '',                 # folder for plan.json and pictures; default the run folder
+    json: bool = False,            # print one line of JSON instead of a table
 ):
     "Let a trained model plan. Example: jepa_plan quick --episodes 20 --gif"
-    with one_line_errors('jepa_plan'):
-        for name, v in dict(episodes=episodes, steps=steps).items():
-            if v < 1: raise ValueError(f'{name}={v} must be at least 1')
-        search, model, folder = _planner(planner, cost), _load(run), _out(run, out)
-        todo = _tasks(tasks, episodes, has_fixed_wall(model.card), seed)
-        agent = _act(model.jepa, todo, search, steps, contact, seed, show=not json)
-        numbers = dict(run=str(run), planner=planner, episodes=episodes, tasks=tasks or f'seed {seed}', steps=steps, contact=contact, seed=seed,
-                       results=[_row(planner, agent), *_baselines(todo, steps, contact, seed)])
-        _say(json, numbers, _table(numbers['results']))
-        _keep(folder/'plan.json', numbers)
-        if gif: draw_episode(todo, agent, int(agent.success.int().argmax()), folder)
+    require_int('episodes', episodes)
+    require_int('steps', steps)
+    chosen, model, folder = _planner(planner, cost), _load(run), _out(run, out)
+    todo = _tasks(tasks, episodes, has_fixed_wall(model.card), seed)
+    agent = _act(model.jepa, todo, chosen, steps, contact, seed, show=not json)
+    results = [_row(planner, agent), *_baselines(todo, steps, contact, seed)]
+    numbers = dict(run=str(run), planner=planner, episodes=episodes, tasks=tasks or f'seed {seed}',
+                   steps=steps, contact=contact, seed=seed, results=results)
+    _show(json, numbers, _table(results))
+    _keep(folder/'plan.json', numbers)
+    if gif: draw_episode(todo, agent, int(agent.success.int().argmax()), folder)
 
 # %% ../../nbs/appendix/commands.ipynb #49e3dfd6
 @command
 def jepa_reproduce(
-    list: bool = False,           # only show which rows are measured, and which are stale or open
-    only: str = '',               # rows whose name contains this, or matches a pattern such as '*random*'
-    minutes: float = 1e6,         # stop before they have passed; started again, it goes on
-    budget: str = 'laptop',       # or full: the published recipe, for a GPU
-    final: bool = False,          # on the held-out tasks, for the tables; else on validation tasks
-    out: str = 'nbs/results',     # folder of the results
-    runs: str = 'runs/reproduce', # folder of the training runs
-    device: str = '',             # cpu, cuda, mps; default the best one
-    json: bool = False,           # print one line of JSON
+    list: bool = False,            # only show which rows are measured, and which are stale or open
+    only: str = '',                # rows whose name contains this, or matches one like '*random*'
+    minutes: float = 1e6,          # stop before they have passed; started again, it goes on
+    budget: str = 'laptop',        # or full: the published recipe, for a GPU
+    final: bool = False,           # on the held-out tasks, for the tables; else on validation tasks
+    out: str = '',                 # folder of the results; default the package's own in a clone
+    runs: str = 'runs/reproduce',  # folder of the training runs
+    device: str = '',              # cpu, cuda, mps; default the best one
+    json: bool = False,            # print one line of JSON
 ):
-    "Make the book's results, most valuable first. Example: jepa_reproduce --only fixed_wall --minutes 60 --final"
-    with one_line_errors('jepa_reproduce'):
-        from jepa_tutorial.tools.reproduce import load_results, matching, table
-        from jepa_tutorial.tools.rows import queue
-        from jepa_tutorial.tools.fingerprints import changed
-        if not minutes > 0: raise ValueError(f'minutes={minutes:g} must be positive')
-        rows = matching(queue(budget), only) if only else queue(budget)
-        if not list: _reproduce(rows, Path(out), Path(runs), minutes, final, device or None, not json)
-        results = {r: v for r, v in load_results(out, final, [budget]).items() if r in rows}
-        _say(json, dict(rows=[dict(r._asdict(), name=r.name, result=v, stale=stale(v) if v else []) for r, v in results.items()]), table(results))
+    "Make the book's results. Example: jepa_reproduce --only fixed_wall --minutes 60 --final"
+    from jepa_tutorial.tools.reproduce import load_results, matching, table
+    from jepa_tutorial.tools.rows import queue
+    require_number('minutes', minutes, above=0)
+    rows = matching(queue(budget), only) if only else queue(budget)
+    folder = Path(out) if out else _results(list)
+    if not list: _reproduce(rows, folder, Path(runs), minutes, final, device or None, not json)
+    known = load_results(folder, final, [budget])
+    results = {r: known[r] for r in rows}
+    _show(json, dict(rows=[_known(*r) for r in results.items()]), table(results))
+
+def _results(only_read: bool) -> Path:
+    "The results that came with the package; new ones, where it is installed, go into the folder results."
+    from jepa_tutorial.tools.files import PACKAGE, RESULTS
+    in_clone = (PACKAGE.parent/'nbs').is_dir()
+    return RESULTS if only_read or in_clone else Path('results')
+
+def _known(row, result) -> dict:
+    "A row and what is known of it, for a program."
+    from jepa_tutorial.tools.fingerprints import changed
+    stale = changed(result) if result else []
+    return dict(row._asdict(), name=row.name, result=result, stale=stale)
 
 # %% ../../nbs/appendix/commands.ipynb #ef49ac3b
 def _reproduce(rows, out: Path, runs: Path, minutes: float, final: bool, device, show: bool):
     "Make the open rows, and the baselines of their worlds."
-    from jepa_tutorial.tools.reproduce import baselines, work
+    from jepa_tutorial.tools.reproduce import baselines, baselines_path, work
     for world, contact in sorted({(r.tasks_world, r.contact) for r in rows}):
-        if not (out/('final' if final else 'validation')/f'baselines-{world}-{contact}.json').exists(): baselines(world, out, final, contact)
+        if not baselines_path(world, contact, out, final).exists(): baselines(world, out, final, contact)
     for r in work(rows, out, runs, minutes, final, device, show):
-        if show: print(f"{r['variant']} {r['world']} {r['planner']} {r['contact']}: {r['success']:.1%} of {r['episodes']}", flush=True)
+        name = ' '.join(r[k] for k in ('variant', 'world', 'planner', 'contact'))
+        if show: print(f"{name}: {r['success']:.1%} of {r['episodes']}", flush=True)
 
 # %% ../../nbs/appendix/commands.ipynb #22b9ba10
 @command
 def jepa_bench(
-    only: str = '',       # some of the cases, such as data,plan
-    repeats: int = 3,     # how often plain and fast take turns
-    baseline: str = '',   # the report of an earlier run, to compare with
-    out: str = '',        # where the report goes; default nbs/results/bench-cpu.json, or -cuda
-    device: str = '',     # cpu, cuda; default the best one
-    json: bool = False,   # print the report as one line of JSON
+    only: str = '',      # some of the cases, such as data,plan
+    repeats: int = 3,    # how often plain and fast take turns
+    baseline: str = '',  # the report of an earlier run, to compare with
+    out: str = '',       # where the report goes; default bench-cpu.json or -cuda among the results
+    device: str = '',    # cpu, cuda; default the best one
+    json: bool = False,  # print the report as one line of JSON
 ):
     "Measure plain against fast code on this machine. Example: jepa_bench --only data,plan"
-    with one_line_errors('jepa_bench'):
-        from jepa_tutorial.tools.bench import CASES, report_table
-        names, old = only.split(',') if only else [*CASES], _earlier(baseline) if baseline else None
-        if wrong := [n for n in names if n not in CASES]: raise ValueError(f"no case '{wrong[0]}'; there are {', '.join(CASES)}")
-        if repeats < 1: raise ValueError(f'repeats={repeats} must be at least 1')
-        r, path = _bench(names, repeats, device, out)
-        _say(json, r, report_table(r, old) + f'\n{path}')
-        _keep(path, r)
+    from jepa_tutorial.tools.bench import CASES, report_table
+    names, old = only.split(',') if only else [*CASES], _earlier(baseline) if baseline else None
+    if wrong := [n for n in names if n not in CASES]:
+        raise ValueError(f"no case '{wrong[0]}'; there are {', '.join(CASES)}")
+    require_int('repeats', repeats)
+    report, path = _bench(names, repeats, device, out)
+    _show(json, report, report_table(report, old) + f'\n{path}')
+    _keep(path, report)
 
 # %% ../../nbs/appendix/commands.ipynb #67a636f5
 def _bench(names, repeats: int, device: str, out: str):
@@ -276,22 +311,25 @@ def _bench(names, repeats: int, device: str, out: str):
     from jepa_tutorial.tools.bench import report
     from jepa_tutorial.tools.devices import as_device, device as best
     dev = as_device(device or best())
-    r = report(dev, names, repeats, say=lambda c: print(f"  {c['name']}: {c['times']:.1f} times faster", file=sys.stderr, flush=True))
-    return r, Path(out or f'nbs/results/bench-{dev.type}.json')
+    path = Path(out) if out else _results(False)/f'bench-{dev.type}.json'
+    line = "  {name}: {times:.1f} times faster"
+    tell = lambda case: print(line.format_map(case), file=sys.stderr, flush=True)
+    return report(dev, names, repeats, on_update=tell), path
 
 def _earlier(path: str) -> dict:
     "The report of an earlier run."
     from jepa_tutorial.tools.files import read_bytes, parse_json, reading
     with reading(path, 'give a file that jepa_bench wrote'):
         old = parse_json(read_bytes(path))
-        if not all(isinstance(c['case'], str) and c['fast'] > 0 for c in old['cases']): raise ValueError('it names no cases and rates')
+        good = all(isinstance(c['case'], str) and c['fast'] > 0 for c in old['cases'])
+        if not good: raise ValueError('it names no cases and rates')
         return old
 
 # %% ../../nbs/appendix/commands.ipynb #d3fd8515
 @command
 def jepa_sweep(
     spec: str,              # published, example, a YAML file, or the folder of a sweep
-    out: str = '',          # folder of the sweep; default runs/<name>. What is done there isn't done again
+    out: str = '',          # folder of the sweep; default runs/<name>. What is done is not done again
     list: bool = False,     # only show the state of every run
     on: str = 'local',      # local: processes of this machine; slurm: jobs of a cluster
     single: str = '',       # one run, in this process: its name, or next
@@ -308,25 +346,26 @@ def jepa_sweep(
     json: bool = False,     # print one line of JSON instead of a table
 ):
     "Train every run of a sweep that isn't done. Example: jepa_sweep example --parallel 2"
-    with one_line_errors('jepa_sweep'):
-        from jepa_tutorial.tools.runner import Cluster, run_single, run_sweep, survey, survey_table
-        from jepa_tutorial.tools.sweeps import load_sweep
-        for name, v in dict(parallel=parallel, gpus=gpus).items():
-            if v < 0: raise ValueError(f'{name}={v} must not be negative')
-        sweep, cluster = load_sweep(spec), Cluster(partition, account, gpus, cpus, minutes, memory, parallel or 256)
-        folder = Path(out or (spec if Path(spec).is_dir() else f'runs/{sweep.name}'))
-        who = None if list else _followers(track, wandb_sweep, sweep, folder)
-        if single: run_single(sweep, folder, single, device, not json, who)
-        elif not list: run_sweep(sweep, folder, on, parallel, device, cluster, lambda text: print(text, file=sys.stderr, flush=True), who)
-        rows = survey(sweep, folder)
-        _say(json, dict(folder=str(folder), runs=rows), survey_table(rows))
-        if not (list or single): _complain(rows)
+    from jepa_tutorial.tools.runner import Cluster, run_single, run_sweep, survey, survey_table
+    from jepa_tutorial.tools.sweeps import load_sweep
+    require_int('parallel', parallel, 0)
+    require_int('gpus', gpus, 0)
+    sweep = load_sweep(spec)
+    cluster = Cluster(partition, account, gpus, cpus, minutes, memory, parallel or 256)
+    folder = Path(out or (spec if Path(spec).is_dir() else f'runs/{sweep.name}'))
+    followers = None if list else _followers(track, wandb_sweep, sweep, folder)
+    tell = lambda text: print(text, file=sys.stderr, flush=True)
+    if single: run_single(sweep, folder, single, device, not json, followers)
+    elif not list: run_sweep(sweep, folder, on, parallel, device, cluster, tell, followers)
+    rows = survey(sweep, folder)
+    _show(json, dict(folder=str(folder), runs=rows), survey_table(rows))
+    if not (list or single): _complain(rows)
 
 # %% ../../nbs/appendix/commands.ipynb #45512781
 def _complain(rows: list):
     "Name the runs that failed."
-    bad = [r for r in rows if r['state'] == 'failed']
-    if bad: raise ValueError(f'{len(bad)} of {len(rows)} runs failed: ' + '; '.join(f"{r['name']}: {r['reason']}" for r in bad))
+    bad = [f"{r['name']}: {r['reason']}" for r in rows if r['state'] == 'failed']
+    if bad: raise ValueError(f'{len(bad)} of {len(rows)} runs failed: ' + '; '.join(bad))
 
 # %% ../../nbs/appendix/commands.ipynb #f796ca9f
 def _followers(names: str, register: bool, sweep, folder: Path):
@@ -345,9 +384,9 @@ def jepa_report(
     last: int = 3,                     # epochs to average over
     json: bool = False,                # print one line of JSON instead of a table
 ):
-    "Average, draw and rank the runs of a sweep. Example: jepa_report runs/example --average-over-seeds"
-    with one_line_errors('jepa_report'):
-        from jepa_tutorial.tools.report import report
-        if last < 1: raise ValueError(f'last={last} must be at least 1')
-        r = report(folder, encoder, average_over_seeds, last)
-        _say(json, r, f"{r['table']}\n\nbest by {r['metric']}: {r['best']}, {r['mean']:.3g} ± {r['std']:.2g}, of {r['runs']} runs; {r['folder']}/best.yaml is its preset")
+    "Average, draw and rank the runs of a sweep. Example: jepa_report runs/example"
+    from jepa_tutorial.tools.report import report
+    require_int('last', last)
+    r = report(folder, encoder, average_over_seeds, last)
+    best = '{best}, {mean:.3g} ± {std:.2g}, of {runs} runs'.format_map(r)
+    _show(json, r, f"{r['table']}\n\nbest by {r['metric']}: {best}; {r['folder']}/best.yaml is its preset")

@@ -10,7 +10,7 @@ from .checks import brief, nearest, short
 from .files import about_file, PACKAGE, parse_json, read_bytes, reading
 
 # %% auto #0
-__all__ = ['CONFIGS', 'dotted_keys', 'check_yaml', 'find_config', 'parse_settings', 'read_yaml', 'load_config']
+__all__ = ['CONFIGS', 'dotted_keys', 'merge_settings', 'check_yaml', 'find_config', 'parse_settings', 'read_yaml', 'load_config']
 
 # %% ../../nbs/appendix/config.ipynb #d4ddc65e
 CONFIGS = PACKAGE/'configs'
@@ -20,34 +20,48 @@ def _names() -> list[str]: return sorted(p.stem for p in CONFIGS.glob('*.yaml'))
 # %% ../../nbs/appendix/config.ipynb #c6a7ef20
 def dotted_keys(cfg, prefix='') -> list[str]:
     "All keys of `cfg`, written with dots."
-    from omegaconf import OmegaConf          # here, and not above: it takes a tenth as long to import as torch
+    # here, and not above: it takes a tenth as long to import as torch
+    from omegaconf import OmegaConf
     out = []
     for k, v in (cfg if isinstance(cfg, dict) else OmegaConf.to_container(cfg)).items():
-        if '.' in str(k): raise ValueError(f"'{short(k)}' has a dot in it; a group and its setting are two keys, one below the other")
+        if '.' in str(k):
+            raise ValueError(f"'{short(k)}' has a dot in it; "
+                             "a group and its setting are two keys, one below the other")
         out.append(f'{prefix}{k}')
         if isinstance(v, dict): out += dotted_keys(v, f'{prefix}{k}.')
     return out
 
-# %% ../../nbs/appendix/config.ipynb #83ee4c2b
-def _check_keys(cfg, base, source: str):
-    "Refuse the first key of `cfg` that `base` does not have."
-    known = dotted_keys(base)
-    for k in dotted_keys(cfg):
-        if k not in known: raise ValueError(f"unknown setting '{short(k)}' in {source}{nearest(k, known)}")
-
 # %% ../../nbs/appendix/config.ipynb #276b6bec
 def _kind(x) -> str:
     if hasattr(x, 'items'): return 'group'
-    return 'number' if isinstance(x, (int, float)) and not isinstance(x, bool) else type(x).__name__
+    if isinstance(x, (int, float)) and not isinstance(x, bool): return 'number'
+    return dict(str='word', ListConfig='list').get(type(x).__name__, type(x).__name__)
 
-def _merge(base, own, source: str):
-    "`own` over `base`, whose values keep their kind; None may stand for, and be replaced by, any single value."
-    from omegaconf import OmegaConf
+def _other_kind(key: str, source: str, kind: str, old, new) -> ValueError:
+    like = '' if old is None else f', like {short(old)}'
+    return ValueError(f"'{key}' in {source} must be a {kind}{like}; got '{short(new)}'")
+
+# %% ../../nbs/appendix/config.ipynb #c36e5211
+def merge_settings(
+    base,         # settings, or a structured config: which settings there are, and of what kind
+    own,          # settings that go over it
+    source: str,  # where these come from, for an error
+):
+    "`own` over `base`; null may stand for any single value where no schema forbids it."
+    from omegaconf import OmegaConf, errors
+    known = dotted_keys(base)
     for k in dotted_keys(own):
+        if k not in known:
+            raise ValueError(f"unknown setting '{short(k)}' in {source}{nearest(k, known)}")
         old, new = OmegaConf.select(base, k), OmegaConf.select(own, k)
         if _kind(old) != _kind(new) and (None not in (old, new) or _kind(old) == 'group'):
-            raise ValueError(f"'{k}' in {source} must be a {_kind(old)}, like {short(old)}; got '{short(new)}'")
-    return OmegaConf.merge(base, own)
+            raise _other_kind(k, source, _kind(old), old, new)
+    try: return OmegaConf.merge(base, own)
+    except errors.OmegaConfBaseException as e:        # what only a schema knows
+        old = OmegaConf.select(base, key := e.full_key.split('[')[0])
+        kind = 'whole number' if type(old) is int else 'list' if old is None else _kind(old)
+        if '[' in e.full_key: kind = 'list of whole numbers'
+        raise _other_kind(key, source, kind, old, e.value) from None
 
 # %% ../../nbs/appendix/config.ipynb #899dbd16
 def check_yaml(text: str):
@@ -56,8 +70,11 @@ def check_yaml(text: str):
     depth = 0
     for e in yaml.parse(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):
         depth += isinstance(e, yaml.CollectionStartEvent) - isinstance(e, yaml.CollectionEndEvent)
-        if isinstance(e, yaml.AliasEvent) or getattr(e, 'tag', None): raise ValueError('a tag (!) or a repeated part (*) is not for settings; write the value itself')
-        if isinstance(e, yaml.ScalarEvent) and ('${' in e.value or e.value == '???'): raise ValueError('${…} and ??? are not for settings; write the value itself')
+        looked_up = isinstance(e, yaml.ScalarEvent) and ('${' in e.value or e.value == '???')
+        if isinstance(e, yaml.AliasEvent) or getattr(e, 'tag', None):
+            raise ValueError('a tag (!) or a repeated part (*) is not for settings; write the '
+                             'value itself')
+        if looked_up: raise ValueError('${…} and ??? are not for settings; write the value itself')
         if depth > 8: raise ValueError('groups are nested more than eight deep')
 
 # %% ../../nbs/appendix/config.ipynb #343e790c
@@ -70,13 +87,17 @@ def _values(cfg):
 def _override(cfg, text: str):
     "`cfg` with one setting changed."
     from omegaconf import OmegaConf
-    if not isinstance(text, str): raise ValueError(f'override {brief(text)} must be a word like key=value, for example optim.lr=1e-3')
-    key, eq, value = str(text).partition('=')
-    if not eq: raise ValueError(f"override '{short(text)}' must look like key=value, for example optim.lr=1e-3")
-    try: check_yaml(value); own = _values(OmegaConf.from_dotlist([text]))
-    except Exception as e: raise ValueError(f"override '{short(text)}' must look like key=value, with a value that YAML can read ({short(e)})") from None
-    _check_keys(own, cfg, 'overrides')
-    return _merge(cfg, own, 'overrides')
+    such, word = 'key=value, for example optim.lr=1e-3', isinstance(text, str)
+    if not word: raise ValueError(f'override {brief(text)} must be a word like {such}')
+    key, eq, value = text.partition('=')
+    if not eq: raise ValueError(f"override '{short(text)}' must look like {such}")
+    try:
+        check_yaml(value)
+        own = _values(OmegaConf.from_dotlist([text]))
+    except Exception as e:
+        raise ValueError(f"override '{short(text)}' must look like key=value, "
+                         f"with a value that YAML can read ({short(e)})") from None
+    return merge_settings(cfg, own, 'overrides')
 
 # %% ../../nbs/appendix/config.ipynb #d97c750a
 def find_config(name_or_path) -> Path:
@@ -90,12 +111,13 @@ def parse_settings(text: str):
     from omegaconf import OmegaConf
     check_yaml(text)
     cfg = OmegaConf.load(io.StringIO(text))
-    if not OmegaConf.is_dict(cfg) or not cfg: raise ValueError('it must hold settings, one below the other')
-    return _values(cfg)
+    if OmegaConf.is_dict(cfg) and cfg: return _values(cfg)
+    raise ValueError('it must hold settings, one below the other')
 
 def read_yaml(path: Path):
     "One YAML file, as it stands."
-    with reading(path, "write settings as lines of 'key: value' in UTF-8"): return parse_settings(read_bytes(path, 2**18).decode('utf-8-sig'))
+    with reading(path, "write settings as lines of 'key: value' in UTF-8"):
+        return parse_settings(read_bytes(path, 2**18).decode('utf-8-sig'))
 
 # %% ../../nbs/appendix/config.ipynb #015c572d
 def _layered(path: Path, above=()):
@@ -105,15 +127,14 @@ def _layered(path: Path, above=()):
     base_name = own.pop('base', None) or ('random_wall' if path.parent != CONFIGS else None)
     with about_file(path):
         base = _layered(find_config(base_name), (*above, path)) if base_name else own
-        _check_keys(own, base, path.name)
-        return _merge(base, own, path.name)
+        return merge_settings(base, own, path.name)
 
 # %% ../../nbs/appendix/config.ipynb #d69b2455
 def load_config(
     name_or_path: str | Path,  # a shipped name such as 'quick', or a YAML file of your own
     *overrides: str,           # 'optim.lr=1e-3': dotted key, value as YAML
 ): # an OmegaConf DictConfig
-    "Read settings, laid over their `base`, with `overrides` on top; an unknown key or a value of another kind is a `ValueError`."
+    "Settings over their `base`, `overrides` on top; an unknown key or kind is a `ValueError`."
     cfg = _layered(find_config(name_or_path))
     for o in overrides: cfg = _override(cfg, o)
     return cfg

@@ -27,11 +27,12 @@ def as_device(d) -> torch.device:
     "A device of this machine, by its name."
     with contextlib.suppress(Exception):
         if _here(d): return torch.device(d)
-    raise ValueError(f"device is {d!r}, which isn't one of this machine's; choose 'cpu', or 'cuda' or 'mps' where there is one")
+    raise ValueError(f"device is {d!r}, which isn't one of this machine's; choose 'cpu', or 'cuda' "
+                     "or 'mps' where there is one")
 
 # %% ../../nbs/appendix/devices.ipynb #2530d53e
 def device() -> torch.device:
-    "The best device of this machine: cuda, else mps, else cpu. The environment variable `JEPA_DEVICE` overrides it."
+    "The best device of this machine: cuda, else mps, else cpu; or what `JEPA_DEVICE` says."
     name = os.environ.get('JEPA_DEVICE')
     if name: return as_device(name)
     if torch.cuda.is_available(): return torch.device('cuda')
@@ -49,9 +50,10 @@ def amp_dtype(
 
 # %% ../../nbs/appendix/devices.ipynb #f5287760
 def autocast(device: torch.device | str):
-    "A context in which matrix products run in `amp_dtype(device)`; changes nothing where that is None."
+    "A context in which matrix products run in `amp_dtype(device)`; without one nothing changes."
     dtype = amp_dtype(device)
-    return torch.autocast(as_device(device).type, dtype=dtype) if dtype else contextlib.nullcontext()
+    if not dtype: return contextlib.nullcontext()
+    return torch.autocast(as_device(device).type, dtype=dtype)
 
 # %% ../../nbs/appendix/devices.ipynb #bc42c731
 def device_name(device: torch.device | str) -> str:
@@ -68,7 +70,8 @@ def constant(
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:                       # [n]; shared by everybody who asks, so never change it
     "Numbers as a tensor, made once for each device."
-    if not isinstance(values, tuple): raise ValueError(f'values is {values!r}; give a tuple of numbers')
+    if not isinstance(values, tuple):
+        raise ValueError(f'values is {values!r}; give a tuple of numbers')
     with torch.inference_mode(False): return torch.tensor(values, device=device, dtype=dtype)
 
 # %% ../../nbs/appendix/devices.ipynb #e4d18b5f
@@ -76,8 +79,8 @@ class CudaGraph:
     "A function of tensors on a GPU, recorded at its first call and replayed from then on."
     graph: Any                          # the recording, a torch.cuda.CUDAGraph
     def __init__(self,
-        fn: Callable,                       # always the same shapes, and nothing for Python to decide on the way
-        generator: torch.Generator | None = None,  # what it draws chance from, if it does; goes on from replay to replay
+        fn: Callable,                              # always the same shapes, no branches in Python
+        generator: torch.Generator | None = None,  # whose numbers go on from replay to replay
     ): self.fn, self.generator, self.graph = fn, generator, None
 
     def __call__(self, *inputs):        # tensors; what is returned is overwritten by the next call
@@ -90,15 +93,16 @@ class CudaGraph:
 @patch
 def capture(self: CudaGraph, inputs, warmup_calls: int = 3):
     "Rehearse, and record one call."
-    self.inputs, side, graph = [x.clone() for x in inputs], torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    self.inputs, side, graph = [x.clone()
+                                for x in inputs], torch.cuda.Stream(), torch.cuda.CUDAGraph()
     if self.generator is not None: graph.register_generator_state(self.generator)
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), torch.backends.cudnn.flags(enabled=True, benchmark=True):
         for _ in range(warmup_calls): self.fn(*self.inputs)
-        gc.collect()                                       # an old recording that is freed meanwhile would spoil this one
+        gc.collect()   # an old recording that is freed meanwhile would spoil this one
         with torch.cuda.graph(graph): self.outputs = self.fn(*self.inputs)
     torch.cuda.current_stream().wait_stream(side)
-    self.graph = graph                                     # only now: what failed above is tried again by the next call
+    self.graph = graph   # only now: what failed above is tried again by the next call
 
 # %% ../../nbs/appendix/devices.ipynb #df68b59b
 def can_graph(device: torch.device | str) -> bool:
@@ -121,7 +125,9 @@ def rng(
 # %% ../../nbs/appendix/devices.ipynb #9b205191
 def seed_all(seed: int):
     "Seed the global generators of Python, NumPy and PyTorch."
-    random.seed(whole_seed(seed)); np.random.seed(seed % 2**32); torch.manual_seed(whole_seed(seed))
+    random.seed(whole_seed(seed))
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(whole_seed(seed))
 
 # %% ../../nbs/appendix/devices.ipynb #f9e48e83
 IN_TEST: bool = os.environ.get('IN_TEST', '') not in ('', '0')

@@ -6,6 +6,7 @@
 from __future__ import annotations
 import contextlib, importlib.util, io, json, os, socket
 from pathlib import Path
+from filelock import FileLock, Timeout
 from .checks import short
 
 # %% auto #0
@@ -13,7 +14,8 @@ __all__ = ['PACKAGE', 'RESULTS', 'parse_json', 'reading', 'about_file', 'read_by
            'whole_file', 'write_file', 'locked_folder']
 
 # %% ../../nbs/appendix/files.ipynb #ab097752
-PACKAGE = Path(__file__).parent.parent if '__file__' in globals() else Path(importlib.util.find_spec('jepa_tutorial').origin).parent
+_here = globals().get('__file__') or importlib.util.find_spec('jepa_tutorial.tools').origin
+PACKAGE = Path(_here).parent.parent
 RESULTS = PACKAGE/'results'   # measured numbers, from which tables and figures are drawn
 
 # %% ../../nbs/appendix/files.ipynb #9778493c
@@ -28,7 +30,8 @@ def _once(pairs) -> dict:
 
 def parse_json(text, nan: bool = False):   # may NaN be a value?
     "What a JSON text says."
-    return json.loads(text, object_pairs_hook=_once, parse_int=lambda s: _number(s, int, 2**63), parse_float=_number, parse_constant=float if nan else _number)
+    return json.loads(text, object_pairs_hook=_once, parse_int=lambda s: _number(s, int, 2**63),
+                      parse_float=_number, parse_constant=float if nan else _number)
 
 # %% ../../nbs/appendix/files.ipynb #5487d91e
 @contextlib.contextmanager
@@ -43,7 +46,8 @@ def reading(path, remedy: str):
 def about_file(path: Path):
     "Put the name of a file before what is said about its contents, if it isn't there."
     try: yield
-    except ValueError as e: raise e if path.name in str(e) else ValueError(f'{path.name}: {e}') from None
+    except ValueError as e:
+        raise e if path.name in str(e) else ValueError(f'{path.name}: {e}') from None
 
 # %% ../../nbs/appendix/files.ipynb #9d5b31ae
 def read_bytes(path, most: int = 2**23) -> bytes:
@@ -62,11 +66,14 @@ def naming_folder(folder: Path):
         raise OSError(e.errno, e.strerror, str(folder)) from None
 
 def write_files(files: dict):
-    "Write `{path: bytes}`: first all of it under temporary names in the same folder, then each file takes its name in one step."
+    "Write `{path: bytes}`: all under temporary names first; then each takes its own in one step."
     parts = {p: p.with_name(f'.{p.name}.tmp') for p in files}
     try:
         for p, data in files.items():
-            with naming_folder(p.parent), open(parts[p], 'wb') as f: f.write(data); f.flush(); os.fsync(f.fileno())
+            with naming_folder(p.parent), open(parts[p], 'wb') as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
         for p, part in parts.items(): os.replace(part, p)
     except BaseException:
         for part in parts.values(): part.unlink(missing_ok=True)
@@ -86,20 +93,24 @@ def write_file(path: Path, data: bytes):
     write_files({path: data})
 
 # %% ../../nbs/appendix/files.ipynb #aa75521a
-def _lock(f) -> bool:
-    "Lock an open file for this process; False if another one has. Where files can't be locked, everybody may go on."
-    try: import fcntl; fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError: return False
-    except (ImportError, OSError): pass      # Windows, some network drives
-    return True
-
 @contextlib.contextmanager
 def locked_folder(folder: Path):
-    "Make a run's folder, and keep other trainings out of it; a `ValueError` names the process that is there already."
-    if folder.exists() and not folder.is_dir(): raise ValueError(f"{folder} is a file; choose a folder for the run")
-    if '\0' in str(folder): raise ValueError(f"out_dir is {str(folder)!r}; a folder's name can't hold the character \\0")
+    "Make a run's folder and keep others out; a `ValueError` names the process that is there."
+    if '\0' in str(folder):
+        raise ValueError(f"out_dir is {str(folder)!r}; "
+                         "a folder's name can't hold the character \\0")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; choose a folder for the run")
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder/'.lock', 'ab+', buffering=0) as f:
-        if not _lock(f): f.seek(0); raise ValueError(f"{folder} is in use by process {f.read().decode()}; wait for it, or choose another folder")
-        with naming_folder(folder): f.truncate(0); f.write(f'{os.getpid()} on {socket.gethostname()}'.encode())
+    lock, holder = FileLock(folder/'.lock'), folder/'.holder'
+    try: lock.acquire(timeout=0)
+    except Timeout:
+        who = holder.read_text() if holder.exists() else 'that is about to give its name'
+        raise ValueError(f"{folder} is in use by process {who}; "
+                         "wait for it, or choose another folder") from None
+    try:
+        with naming_folder(folder): holder.write_text(f'{os.getpid()} on {socket.gethostname()}')
         yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()

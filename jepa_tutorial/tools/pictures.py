@@ -48,7 +48,11 @@ def has_fixed_wall(card: dict) -> bool:
                          "(config.data.fixed_wall); take a model that jepa_train made") from None
 
 # %% ../../nbs/appendix/pictures.ipynb #131c94fd
-def unroll_fresh_clips(model, clips: int, seed: int):
+def unroll_fresh_clips(
+    model,       # Trained
+    clips: int,  # how many
+    seed: int,   # of the clips; the next one is that of the random actions
+):               # Unroll
     "Rollouts of ninety steps beside what happened, on fresh clips."
     from jepa_tutorial.tools.devices import rng
     from jepa_tutorial.world.trajectories import TrajectoryConfig, sample_clips
@@ -59,7 +63,10 @@ def unroll_fresh_clips(model, clips: int, seed: int):
                        rng(seed + 1, dev))
 
 # %% ../../nbs/appendix/pictures.ipynb #209a522a
-def draw_unroll(u, folder: Path):
+def draw_unroll(
+    u,             # Unroll
+    folder: Path,  # for unroll.gif and unroll.png
+):
     "The animation of the four columns, and the curve of the error."
     from jepa_tutorial.tools.files import write_files
     from jepa_tutorial.tools.plotting import gif_bytes
@@ -68,18 +75,25 @@ def draw_unroll(u, folder: Path):
     write_files({folder/'unroll.gif': gif_bytes(unroll_frames(u), 10, 1)})
     with _figure(folder/'unroll.png', figsize=(5, 2.6)) as fig:
         fig.subplots().plot(u.error.tolist())
-        fig.axes[0].set(xlabel='imagined steps', ylabel='error in pixels', ylim=(0, None))
+        fig.axes[0].set(xlabel='predicted steps', ylabel='error in pixels', ylim=(0, None))
 
 # %% ../../nbs/appendix/pictures.ipynb #2b904a5e
-def pictures(run) -> dict:   # name -> file
+def pictures(
+    run,   # Run
+) -> dict: # name -> file
     "What there is to see of a run when it is over: its curves, and an animation of a rollout."
     if not can_draw() or not run.metrics: return {}
     draw_training(run.metrics, run.folder/'curves.png')
     draw_unroll(unroll_fresh_clips(run.trained, 8, 0), run.folder)
-    return dict(curves=run.folder/'curves.png', dream=run.folder/'unroll.gif')
+    return dict(curves=run.folder/'curves.png', rollout=run.folder/'unroll.gif')
 
 # %% ../../nbs/appendix/pictures.ipynb #05416b87
-def draw_episode(tasks, episodes, i: int, folder: Path):
+def draw_episode(
+    tasks,         # Tasks
+    episodes,      # Episodes
+    i: int,        # which one
+    folder: Path,  # for episode.gif and task.png
+):
     "The animation of episode `i`, and the picture of its task."
     from jepa_tutorial.tools.files import write_files
     from jepa_tutorial.tools.plotting import gif_bytes, episode_frames

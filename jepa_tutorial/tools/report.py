@@ -24,8 +24,11 @@ def _run_settings(folder: Path) -> DictConfig:
     path = folder/'config.yaml'
     cfg = read_yaml(path)
     with reading(path, 'start the run again, which writes it anew'):
-        dotted_keys(cfg); cfg.model.keys()
-        if not (type(cfg.seed) is int and all(type(cfg.optim[k]) is int and cfg.optim[k] > 0 for k in ('epochs', 'epoch_steps'))): raise ValueError('seed, optim.epochs and optim.epoch_steps must be whole numbers')
+        dotted_keys(cfg)
+        cfg.model.keys()
+        if not (type(cfg.seed) is int and all(type(cfg.optim[k]) is int and cfg.optim[k] > 0
+                                              for k in ('epochs', 'epoch_steps'))):
+            raise ValueError('seed, optim.epochs and optim.epoch_steps must be whole numbers')
     return cfg
 
 # %% ../../nbs/appendix/report.ipynb #cc873316
@@ -36,8 +39,10 @@ def epoch_means(
     steps, found = _run_settings(folder).optim.epoch_steps, {}
     for row in read_metrics(folder):
         for k, v in row.items():
-            if k not in ('step', 'frames', 'seconds'): found.setdefault((-(-row['step']//steps), k), []).append(v)
-    return [dict(epoch=e, step=e*steps, metric=k, value=float(f'{np.mean(v):.6g}')) for (e, k), v in found.items()]
+            if k not in ('step', 'frames', 'seconds'):
+                found.setdefault((-(-row['step']//steps), k), []).append(v)
+    return [dict(epoch=e, step=e*steps, metric=k, value=float(f'{np.mean(v):.6g}'))
+            for (e, k), v in found.items()]
 
 # %% ../../nbs/appendix/report.ipynb #31318dcf
 def finished(out: str | Path) -> dict:   # folder -> settings
@@ -49,7 +54,8 @@ def finished(out: str | Path) -> dict:   # folder -> settings
 
 def varied(cfgs: list[DictConfig]) -> list[str]:
     "The settings in which runs differ, besides name and seed."
-    keys = [k for k in dotted_keys(cfgs[0]) if not OmegaConf.is_dict(OmegaConf.select(cfgs[0], k)) and k not in ('name', 'seed')]
+    keys = [k for k in dotted_keys(cfgs[0]) if not OmegaConf.is_dict(OmegaConf.select(cfgs[0], k))
+            and k not in ('name', 'seed')]
     return [k for k in keys if len({value_text(_plain(OmegaConf.select(c, k))) for c in cfgs}) > 1]
 
 # %% ../../nbs/appendix/report.ipynb #70fa1a4b
@@ -65,9 +71,12 @@ def tidy(
     keys = varied([*done.values()])
     for folder, cfg in done.items():
         own = {k: value_text(_plain(OmegaConf.select(cfg, k))) for k in keys}
-        who = dict(run=folder.name, group=trial_name([f'{k}={v}' for k, v in own.items()]), seed=str(cfg.seed), **own)
+        who = dict(run=folder.name, group=trial_name([f'{k}={v}' for k, v in own.items()]),
+                   seed=str(cfg.seed), **own)
         rows += [dict(who, **r) for r in epoch_means(folder)]
-    if not rows: raise ValueError(f'{out} holds finished runs without metrics.jsonl, so there is nothing to report')
+    if not rows:
+        raise ValueError(f'{out} holds finished runs without metrics.jsonl, so there is nothing to '
+                         'report')
     return rows
 
 # %% ../../nbs/appendix/report.ipynb #1a09daae
@@ -75,7 +84,9 @@ def _of_encoder(done: dict, encoder: str) -> dict:
     "Those of the runs that have an encoder of this name."
     name = lambda cfg: cfg.model.get('encoder', 'impala')
     found = {f: c for f, c in done.items() if encoder in ('', name(c))}
-    if not found: raise ValueError(f"no finished run has the encoder '{encoder}'; there are {', '.join(sorted({name(c) for c in done.values()}))}")
+    if not found:
+        raise ValueError(f"no finished run has the encoder '{encoder}'; there are "
+                         f"{', '.join(sorted({name(c) for c in done.values()}))}")
     return found
 
 # %% ../../nbs/appendix/report.ipynb #e9576bd2
@@ -83,7 +94,9 @@ def write_csv(path: Path, rows: list[dict]):
     "Rows as a CSV file, with the keys of the first as its head."
     path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO(newline='')
-    w = csv.DictWriter(text, list(rows[0]), lineterminator='\n'); w.writeheader(); w.writerows(rows)
+    w = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
+    w.writeheader()
+    w.writerows(rows)
     write_file(path, text.getvalue().encode())
 
 def read_csv(path: Path) -> list[dict]:
@@ -93,7 +106,8 @@ def read_csv(path: Path) -> list[dict]:
         text = read_bytes(path).decode('utf-8')
         if not text.endswith('\n'): raise ValueError('its last line was cut off')
         rows = [*csv.DictReader(io.StringIO(text, newline=''), strict=True)]
-        if not rows or any(None in (*r, *r.values()) for r in rows): raise ValueError('its rows have different lengths')
+        if not rows or any(None in (*r, *r.values()) for r in rows):
+            raise ValueError('its rows have different lengths')
         return [r | {k: number(r[k]) for k, number in numbers.items()} for r in rows]
 
 # %% ../../nbs/appendix/report.ipynb #358cd41e
@@ -108,42 +122,55 @@ def summarise(
     last: int = 3,             # epochs
 ) -> list[dict]:               # group, settings, metric, mean, std, n
     "Average each metric over its last epochs, and over seeds."
-    who = [k for k in rows[0] if k not in ('epoch', 'step', 'metric', 'value', *(('run', 'seed') if over_seeds else ()))]
+    who = [k for k in rows[0] if k not in ('epoch', 'step', 'metric', 'value',
+                                           *(('run', 'seed') if over_seeds else ()))]
     cells = {}
     for r in rows: cells.setdefault((*(r[k] for k in who), r['metric']), []).append(r)
-    late = lambda rs: [r['value'] for r in rs if r['epoch'] in sorted({r['epoch'] for r in rs})[-last:]]
-    return [dict(zip([*who, 'metric'], key), **dict(zip(('mean', 'std', 'n'), pooled(late(rs))))) for key, rs in cells.items()]
+    late = lambda rs: [r['value'] for r in rs
+                       if r['epoch'] in sorted({r['epoch'] for r in rs})[-last:]]
+    return [dict(zip([*who, 'metric'], key), **dict(zip(('mean', 'std', 'n'), pooled(late(rs)))))
+            for key, rs in cells.items()]
 
 # %% ../../nbs/appendix/report.ipynb #b7d47d0f
 def deciding(summary: list[dict]) -> str:
-    "The metric that tells good configurations from bad ones: success, else the error of a dream, else the probe's loss."
+    "What decides: success, else the error of a rollout, else the probe's loss."
     groups = {r['group'] for r in summary}
-    measured = {r['metric'] for r in summary if {s['group'] for s in summary if s['metric'] == r['metric']} == groups}
-    dreams = (f'unroll_{k}' for k in (30, 8, 60, 90, 0))
-    found = [m for m in ('success', *dreams, 'probe', 'total') if m in measured]
-    if not found: raise ValueError('no metric was measured for all configurations: not success, unroll, probe or total')
+    measured = {r['metric'] for r in summary
+                if {s['group'] for s in summary if s['metric'] == r['metric']} == groups}
+    rollouts = (f'unroll_{k}' for k in (30, 8, 60, 90, 0))
+    found = [m for m in ('success', *rollouts, 'probe', 'total') if m in measured]
+    if not found:
+        raise ValueError('no metric was measured for all configurations: not success, unroll, '
+                         'probe or total')
     return found[0]
 
 def best(summary: list[dict]) -> dict:
     "The row of the best configuration, in the metric that decides."
     metric = deciding(summary)
-    return (max if metric == 'success' else min)([r for r in summary if r['metric'] == metric], key=lambda r: r['mean'])
+    choose = max if metric == 'success' else min
+    return choose([r for r in summary if r['metric'] == metric], key=lambda r: r['mean'])
 
 # %% ../../nbs/appendix/report.ipynb #f8ab8e94
 def summary_table(summary: list[dict], metrics=None) -> str:
     "Configurations as rows of a Markdown table, metrics as columns, mean ± standard deviation."
-    metrics, groups = metrics or list(dict.fromkeys(r['metric'] for r in summary)), list(dict.fromkeys(r.get('run', r['group']) for r in summary))
-    cell = {(r.get('run', r['group']), r['metric']): f"{r['mean']:.3g}" + ('' if np.isnan(r['std']) else f" ± {r['std']:.2g}") for r in summary}
-    head = ['| | ' + ' | '.join(m.replace('_', ' ') for m in metrics) + ' |', '|---|' + '--:|'*len(metrics)]
-    return '\n'.join(head + [f'| {g} | ' + ' | '.join(cell.get((g, m), '') for m in metrics) + ' |' for g in groups])
+    metrics = metrics or list(dict.fromkeys(r['metric'] for r in summary))
+    groups = list(dict.fromkeys(r.get('run', r['group']) for r in summary))
+    spread = lambda r: '' if np.isnan(r['std']) else f" ± {r['std']:.2g}"
+    cell = {(r.get('run', r['group']), r['metric']): f"{r['mean']:.3g}{spread(r)}" for r in summary}
+    row = lambda name, cells: '| ' + ' | '.join([name, *cells]) + ' |'
+    head = [row('', (m.replace('_', ' ') for m in metrics)), '|---|' + '--:|'*len(metrics)]
+    return '\n'.join(head + [row(g, (cell.get((g, m), '') for m in metrics)) for g in groups])
 
 # %% ../../nbs/appendix/report.ipynb #6fa6e6ab
 def bands(rows: list[dict], metric: str) -> dict:   # group -> (steps, means, standard deviations)
     "How a metric developed: mean and spread over the seeds of each configuration."
     cells = {}
     for r in rows:
-        if r['metric'] == metric: cells.setdefault(r['group'], {}).setdefault(r['step'], []).append(r['value'])
-    return {g: tuple(np.array(v) for v in zip(*((s, np.mean(x), np.std(x, ddof=1) if len(x) > 1 else 0.) for s, x in sorted(c.items())))) for g, c in cells.items()}
+        if r['metric'] == metric:
+            cells.setdefault(r['group'], {}).setdefault(r['step'], []).append(r['value'])
+    point = lambda step, x: (step, np.mean(x), np.std(x, ddof=1) if len(x) > 1 else 0.)
+    points = {g: [point(s, x) for s, x in sorted(c.items())] for g, c in cells.items()}
+    return {g: tuple(np.array(v) for v in zip(*p)) for g, p in points.items()}
 
 # %% ../../nbs/appendix/report.ipynb #097ccf5b
 def draw_curves(rows: list[dict], metrics=None):   # -> Figure
@@ -152,29 +179,39 @@ def draw_curves(rows: list[dict], metrics=None):   # -> Figure
     from matplotlib.figure import Figure
     metrics = metrics or list(dict.fromkeys(r['metric'] for r in rows))
     fig = Figure(figsize=(10, 2.3*-(-len(metrics)//4)), layout='constrained')
-    axs, groups = fig.subplots(-(-len(metrics)//4), min(4, len(metrics)), squeeze=False).flat, list(dict.fromkeys(r['group'] for r in rows))
-    look = {g: dict(color=c, ls=s) for g, c, s in zip(groups, colormaps['plasma'](np.linspace(0, .48, len(groups))), itertools.cycle(('-', '--', ':', '-.')))}
+    axs, groups = fig.subplots(-(-len(metrics)//4), min(4, len(metrics)),
+                               squeeze=False).flat, list(dict.fromkeys(r['group'] for r in rows))
+    look = {g: dict(color=c, ls=s)
+            for g, c, s in zip(groups, colormaps['plasma'](np.linspace(0, .48, len(groups))),
+                               itertools.cycle(('-', '--', ':', '-.')))}
     for ax, m in itertools.zip_longest(axs, metrics): _panel(ax, rows, m, look)
-    if len(groups) <= 12: fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=min(len(groups), 6))
+    if len(groups) <= 12:
+        fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside lower center',
+                   ncols=min(len(groups), 6))
     return fig
 
 # %% ../../nbs/appendix/report.ipynb #65409475
 def _panel(ax, rows, metric, look: dict):
     "One metric; logarithmic where it spans more than a factor of thirty."
-    if metric is None: ax.set_axis_off(); return
+    if metric is None:
+        ax.set_axis_off()
+        return
     for g, (step, mean, std) in bands(rows, metric).items():
         ax.plot(step, mean, label=g, lw=1.4, **look[g])
         ax.fill_between(step, mean - std, mean + std, color=look[g]['color'], alpha=.2, lw=0)
     low, high = (f(r['value'] for r in rows if r['metric'] == metric) for f in (min, max))
     if low > 0 and high > 30*low: ax.set_yscale('log')
-    ax.set_title(metric.replace('_', ' ')); ax.set_xlabel('step')
+    ax.set_title(metric.replace('_', ' '))
+    ax.set_xlabel('step')
 
 # %% ../../nbs/appendix/report.ipynb #f2e0cd7c
 def settings_of(summary: list[dict]) -> list[str]:
     "The settings that a sweep varied."
-    return [k for k in summary[0] if k not in ('run', 'group', 'seed', 'metric', 'mean', 'std', 'n')]
+    return [k for k in summary[0] if k not in ('run', 'group', 'seed', 'metric', 'mean', 'std',
+                                               'n')]
 
-def marginals(summary: list[dict], metric: str) -> dict:   # setting -> value -> (mean, standard deviation over configurations, number)
+# setting -> value -> (mean, standard deviation over configurations, number)
+def marginals(summary: list[dict], metric: str) -> dict:
     "For each setting and each of its values, the mean over all configurations that have it."
     rows, out = [r for r in summary if r['metric'] == metric], {}
     for r in rows:
@@ -188,9 +225,14 @@ def draw_marginals(summary: list[dict], metric: str = ''):   # -> Figure
     metric = metric or deciding(summary)
     found, rows = marginals(summary, metric), [r for r in summary if r['metric'] == metric]
     fig = Figure(figsize=(2.6*max(1, len(found)) + .6, 2.4), layout='constrained')
-    for ax, (k, values) in zip(fig.subplots(1, max(1, len(found)), squeeze=False, sharey=True).flat, found.items()):
-        for i, v in enumerate(values): ax.plot([i]*sum(r[k] == v for r in rows), [r['mean'] for r in rows if r[k] == v], 'o', color='#757575', ms=4)
-        ax.plot([m for m, *_ in values.values()], '.-'); ax.set(xticks=range(len(values)), xticklabels=[*values], xlabel=k, xlim=(-.4, len(values) - .6))
+    for ax, (k, values) in zip(fig.subplots(1, max(1, len(found)), squeeze=False, sharey=True).flat,
+                               found.items()):
+        for i, v in enumerate(values):
+            ax.plot([i]*sum(r[k] == v for r in rows), [r['mean'] for r in rows if r[k] == v], 'o',
+                    color='#757575', ms=4)
+        ax.plot([m for m, *_ in values.values()], '.-')
+        ax.set(xticks=range(len(values)), xticklabels=[*values], xlabel=k,
+               xlim=(-.4, len(values) - .6))
     fig.axes[0].set_ylabel(metric.replace('_', ' '))
     return fig
 
@@ -204,12 +246,18 @@ def write_best(path: Path, base: str, overrides: list[str]):
 
 def _preset(out: Path, row: dict) -> tuple:   # base, overrides
     "The settings of a configuration, without its seed."
-    if not (out/'sweep.yaml').is_file(): return 'random_wall', [f'{k}={row[k]}' for k in settings_of([row])]
+    if not (out/'sweep.yaml').is_file():
+        return 'random_wall', [f'{k}={row[k]}' for k in settings_of([row])]
     sweep = load_sweep(out)
     shared = {k: row[k] for k in settings_of([row])}
-    trial = next((t for t in sweep.trials if all(value_text(_plain(OmegaConf.select(sweep.config(t), k))) == v for k, v in shared.items())), None)
-    if trial is None: raise ValueError(f"{out/'sweep.yaml'} has no run with the settings of the best one ({shared}); copy the file of that sweep there again")
-    return sweep.base, [*sweep.overrides, *(o for o in trial.overrides if not o.startswith('seed='))]
+    trial = next((t for t in sweep.trials
+                  if all(value_text(_plain(OmegaConf.select(sweep.config(t), k))) == v
+                         for k, v in shared.items())), None)
+    if trial is None:
+        raise ValueError(f"{out/'sweep.yaml'} has no run with the settings of the best one "
+                         f"({shared}); copy the file of that sweep there again")
+    return sweep.base, [*sweep.overrides,
+                        *(o for o in trial.overrides if not o.startswith('seed='))]
 
 # %% ../../nbs/appendix/report.ipynb #e20dd7f1
 def report(
@@ -217,15 +265,17 @@ def report(
     encoder: str = '',          # only runs with this encoder
     over_seeds: bool = True,    # average over seeds, else a row for each run
     last: int = 3,              # epochs to average over
-) -> dict:                      # metric that decides, best configuration, number of runs, folder, table
-    "Write epochs.csv, summary.csv, curves.png, marginals.png and best.yaml into the folder `report` of a sweep."
+) -> dict:  # metric that decides, best configuration, number of runs, folder, table
+    "Write tables, figures and best.yaml into the folder `report` of a sweep."
     out, rows = Path(out), tidy(out, encoder)
     to, summary, shown = out/'report', summarise(rows, last=last), summarise(rows, over_seeds, last)
     row = best(summary)
-    write_csv(to/'epochs.csv', rows); write_csv(to/'summary.csv', shown)
+    write_csv(to/'epochs.csv', rows)
+    write_csv(to/'summary.csv', shown)
     _draw(to, rows, summary)
     write_best(to/'best.yaml', *_preset(out, row))
-    return dict(metric=row['metric'], best=row['group'], mean=row['mean'], std=row['std'], runs=len({r['run'] for r in rows}), folder=str(to), table=summary_table(shown))
+    return dict(metric=row['metric'], best=row['group'], mean=row['mean'], std=row['std'],
+                runs=len({r['run'] for r in rows}), folder=str(to), table=summary_table(shown))
 
 # %% ../../nbs/appendix/report.ipynb #3dc55397
 def _draw(to: Path, rows, summary):
@@ -233,6 +283,7 @@ def _draw(to: Path, rows, summary):
     try: from jepa_tutorial.tools.plotting import use_style
     except ImportError: return
     use_style()
-    figures = dict(curves=draw_curves(rows)) | (dict(marginals=draw_marginals(summary)) if settings_of(summary) else {})
+    figures = dict(curves=draw_curves(rows)) | (dict(marginals=draw_marginals(summary))
+                                                if settings_of(summary) else {})
     for name, fig in figures.items():
         with whole_file(to/f'{name}.png') as f: fig.savefig(f)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
+from .checks import require_type
 from .files import PACKAGE, parse_json, read_bytes, reading, write_file
 from .devices import device_name, rng
 from ..training.checkpoints import load_trained, save_trained, Trained, WEIGHTS
@@ -233,6 +234,7 @@ def work(
 # %% ../../nbs/appendix/reproduce.ipynb #fbd42e39
 def matching(rows: list[Row], pattern: str) -> list[Row]:
     "The rows whose name matches a shell pattern, or contains it."
+    require_type('pattern', pattern, str)
     found = [r for r in rows if fnmatch.fnmatch(r.name, pattern) or pattern in r.name]
     if found: return found
     raise ValueError(f"no row matches '{pattern}'; a row is called, for example, {rows[0].name}")

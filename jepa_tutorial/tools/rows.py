@@ -5,6 +5,7 @@
 # %% ../../nbs/appendix/rows.ipynb #68e8b177
 from __future__ import annotations
 from typing import NamedTuple
+from .checks import require_choice
 from .config import load_config
 
 # %% auto #0
@@ -88,7 +89,7 @@ def queue(
     budget: str = 'laptop',  # or 'full'
 ) -> list[Row]:
     "Every row of a budget, in the order of its worth."
-    if budget not in PRESETS: raise ValueError(f"budget '{budget}' must be laptop or full")
+    require_choice('budget', budget, 'laptop', 'full')
     return _laptop() if budget == 'laptop' else _full()
 
 # %% ../../nbs/appendix/rows.ipynb #8e74742b

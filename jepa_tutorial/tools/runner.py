@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 import torch
+from filelock import FileLock, SoftFileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from .checks import nearest
 from .files import parse_json, read_bytes, reading, write_file
@@ -26,7 +27,7 @@ __all__ = ['write_status', 'read_status', 'locked', 'run_trial', 'progress_of', 
 
 # %% ../../nbs/appendix/runner.ipynb #2458633a
 def _born(pid: int) -> str:
-    "When a process of this machine started; empty if it is gone, or dead and not yet cleared away, or if the machine doesn't say."
+    "When a process of this machine started; empty if it is gone, or if the machine doesn't say."
     try: state = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
     except OSError: return ''
     return '' if state[0] in 'ZX' else state[19]
@@ -42,7 +43,8 @@ def _alive(who: dict) -> bool:
 def _who() -> dict:
     "This process."
     array, task = (os.environ.get(f'SLURM_ARRAY_{k}_ID') for k in ('JOB', 'TASK'))
-    return dict(host=socket.gethostname(), pid=os.getpid(), born=_born(os.getpid()), job=f'{array}_{task}' if array else os.environ.get('SLURM_JOB_ID'))
+    return dict(host=socket.gethostname(), pid=os.getpid(), born=_born(os.getpid()),
+                job=f'{array}_{task}' if array else os.environ.get('SLURM_JOB_ID'))
 
 # %% ../../nbs/appendix/runner.ipynb #b8757be4
 def write_status(
@@ -52,40 +54,48 @@ def write_status(
 ):
     "Say what a run is doing."
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder/'status.json', json.dumps(dict(state=state, **_who(), updated=round(time.time(), 1), **more)).encode())
+    status = dict(state=state, **_who(), updated=round(time.time(), 1), **more)
+    write_file(folder/'status.json', json.dumps(status).encode())
 
 def read_status(folder: Path) -> dict:   # 'state', and 'reason' if it failed
     "What a run is doing: queued, running, done, failed, stopped (its process is gone), or missing."
     path = Path(folder)/'status.json'
     if not path.is_file(): return dict(state='missing')
     s = _status(path)
-    return dict(s, state='stopped', reason='its process is gone') if s['state'] in ('queued', 'running') and _gone(s, path.parent) else s
+    stopped = s['state'] in ('queued', 'running') and _gone(s, path.parent)
+    return dict(s, state='stopped', reason='its process is gone') if stopped else s
 
 # %% ../../nbs/appendix/runner.ipynb #15272850
 def _status(path: Path) -> dict:
     "What `write_status` wrote."
     with reading(path, 'delete it, and the run counts as not yet begun'):
         s = parse_json(read_bytes(path))
-        if s['state'] not in ('queued', 'running', 'done', 'failed'): raise ValueError('it names no state')
+        if s['state'] not in ('queued', 'running', 'done', 'failed'):
+            raise ValueError('it names no state')
         return _process(s) if s['state'] in ('queued', 'running') else s
 
 def _process(who: dict) -> dict:
     "`who`, if that can be a process."
-    if not (type(who['pid']) is int and 0 < who['pid'] < 2**31 and isinstance(who['host'], str) and isinstance(who['born'], str)): raise ValueError('it names no process')
+    if not (type(who['pid']) is int and 0 < who['pid'] < 2**31 and isinstance(who['host'], str)
+            and isinstance(who['born'], str)):
+        raise ValueError('it names no process')
     return who
 
 # %% ../../nbs/appendix/runner.ipynb #366dd8ea
 def _gone(status: dict, folder: Path) -> bool:
     "Has whoever was to work on a run disappeared?"
     job = folder/'job'                            # the number that a cluster gave it
-    if job.is_file() and (queue := _queue(int(time.time()//5))) is not None: return job.read_text(errors='replace') not in queue
+    if job.is_file() and (queue := _queue(int(time.time()//5))) is not None:
+        return job.read_text(errors='replace') not in queue
     return status['host'] == socket.gethostname() and not _alive(status)
 
 # %% ../../nbs/appendix/runner.ipynb #2eb0745f
 @lru_cache(maxsize=1)
 def _queue(moment: int) -> set | None:
     "The jobs that SLURM knows of, None without SLURM; `moment` makes the answer expire."
-    try: out = subprocess.run(['squeue', '-h', '-r', '-o', '%i'], capture_output=True, text=True, check=True)
+    try:
+        out = subprocess.run(['squeue', '-h', '-r', '-o', '%i'], capture_output=True, text=True,
+                             check=True)
     except (OSError, subprocess.CalledProcessError): return None
     return set(out.stdout.split())
 
@@ -96,36 +106,34 @@ def locked(
 ):
     "Hold a lock; a `ValueError` names whoever holds it already."
     path.parent.mkdir(parents=True, exist_ok=True)
-    while not _take(path): _clear(path)
-    try: yield
-    finally: path.unlink(missing_ok=True)
-
-def _take(path: Path) -> bool:
-    "Create the lock, if there is none."
-    try: f = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    except FileExistsError: return False
-    try: os.write(f, json.dumps(_who()).encode())
-    except OSError: path.unlink(); raise         # a full disk
-    finally: os.close(f)
-    return True
+    lock, job = SoftFileLock(path), path.with_suffix('.job')
+    if path.exists():
+        with FileLock(path.with_name(f'{path.name}.guard')):
+            if _abandoned(path, job): lock.break_lock()
+    try: lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"{path.parent} is in use by {_holder(path)}; "
+                         f"wait for it, or delete {path} if it is gone") from None
+    try:
+        if mine := _who()['job']: job.write_text(mine)
+        yield
+    finally:
+        job.unlink(missing_ok=True)
+        lock.release()
 
 # %% ../../nbs/appendix/runner.ipynb #a30e1b8d
-def _clear(path: Path):
-    "Remove a lock whose holder is gone, or refuse."
-    with open(path.with_name(f'{path.name}.guard'), 'w') as guard:
-        with contextlib.suppress(ImportError): import fcntl; fcntl.flock(guard, fcntl.LOCK_EX)
-        try: data, age = read_bytes(path), time.time() - path.stat().st_mtime
-        except FileNotFoundError: return
-        with reading(path, 'delete it, if nobody works in its folder'): who = data and _process(parse_json(data))
-        if not who and age < 10: time.sleep(.1); return   # its holder is about to write its name
-        if who and not _was(who): raise ValueError(f"{path.parent} is in use by process {who['pid']} on {who['host']}; wait for it, or delete {path} if it is gone")
-        path.unlink()
+def _holder(path: Path) -> str:
+    "Whose name is in the lock."
+    with reading(path, 'delete it, if nobody works in its folder'):
+        pid, host, *_ = read_bytes(path).decode().split('\n')
+        return f'process {int(pid)} on {host}'
 
-# %% ../../nbs/appendix/runner.ipynb #12f381d9
-def _was(who: dict) -> bool:
-    "Is the holder gone for certain: dead on this machine, or this very job before it was requeued?"
-    if who['host'] == socket.gethostname(): return not _alive(who)
-    return bool(os.environ.get('SLURM_RESTART_COUNT')) and who['job'] == _who()['job']
+def _abandoned(path: Path, job: Path) -> bool:
+    "Did the holder die before it wrote its name, or was it this very job before it was requeued?"
+    if not path.exists(): return False
+    if not path.stat().st_size: return time.time() - path.stat().st_mtime > 10
+    requeued = os.environ.get('SLURM_RESTART_COUNT') and job.is_file()
+    return bool(requeued) and job.read_text() == _who()['job']
 
 # %% ../../nbs/appendix/runner.ipynb #83c8c9ea
 def run_trial(
@@ -148,7 +156,8 @@ def _in_words(folder: Path):
     "Turn an error into the reason of a failed run, and pass it on."
     try: yield
     except Exception as e:
-        with contextlib.suppress(OSError): write_status(folder, 'failed', reason=' '.join(f'{type(e).__name__}: {e}'.split()))
+        with contextlib.suppress(OSError):
+            write_status(folder, 'failed', reason=' '.join(f'{type(e).__name__}: {e}'.split()))
         raise
 
 # %% ../../nbs/appendix/runner.ipynb #8a149ce3
@@ -156,25 +165,34 @@ def progress_of(folder: Path, cfg: DictConfig) -> dict:   # step, total, eta in 
     "How far a run has come."
     rows, total = read_metrics(folder), cfg.optim.epochs*cfg.optim.epoch_steps
     step = rows[-1]['step'] if rows else 0
-    return dict(step=step, total=total, eta=rows[-1]['seconds']/step*(total - step) if step else None)
+    eta = rows[-1]['seconds']/step*(total - step) if step else None
+    return dict(step=step, total=total, eta=eta)
 
 def survey(sweep: Sweep, out: Path) -> list[dict]:
     "State and progress of every run of a sweep."
-    return [dict(name=t.name, **{k: v for k, v in read_status(out/t.name).items() if k in ('state', 'reason')}, **progress_of(out/t.name, sweep.config(t))) for t in sweep.trials]
+    return [dict(name=t.name,
+                 **{k: v for k, v in read_status(out/t.name).items() if k in ('state', 'reason')},
+                 **progress_of(out/t.name, sweep.config(t))) for t in sweep.trials]
 
 # %% ../../nbs/appendix/runner.ipynb #fbc28ad0
 def clock(seconds: float | None) -> str:
     "A duration as a person would say it."
     if seconds is None: return ''
-    unit, name = next(((u, n) for u, n in ((86400, 'days'), (3600, 'h'), (60, 'min')) if seconds >= 1.7*u), (1, 's'))
-    return f'{seconds/unit:,.0f} {name}' if seconds >= 10*unit or unit == 1 else f'{seconds/unit:.1f} {name}'
+    unit, name = next(((u, n) for u, n in ((86400, 'days'), (3600, 'h'), (60, 'min'))
+                       if seconds >= 1.7*u), (1, 's'))
+    digits = 0 if seconds >= 10*unit or unit == 1 else 1
+    return f'{seconds/unit:,.{digits}f} {name}'
 
 def survey_table(rows: list[dict]) -> str:
     "The survey for a terminal."
     wide = max(len(r['name']) for r in rows)
-    line = lambda r: f"{r['name']:{wide}}  {r['state']:8}{r['step']:7,} of {r['total']:<7,}{clock(r['eta']) if r['state'] == 'running' else '':>8}  {r.get('reason', '')}"
+    def line(r):
+        left = clock(r['eta']) if r['state'] == 'running' else ''
+        done = f"{r['step']:7,} of {r['total']:<7,}{left:>8}"
+        return f"{r['name']:{wide}}  {r['state']:8}{done}  {r.get('reason', '')}"
     count = {s: sum(r['state'] == s for r in rows) for s in dict.fromkeys(r['state'] for r in rows)}
-    return '\n'.join([*map(line, rows), ', '.join(f'{n} {s}' for s, n in count.items()) + f' of {len(rows)}'])
+    return '\n'.join([*map(line, rows),
+                      ', '.join(f'{n} {s}' for s, n in count.items()) + f' of {len(rows)}'])
 
 # %% ../../nbs/appendix/runner.ipynb #1c1f8fef
 def measure_rate(
@@ -184,7 +202,9 @@ def measure_rate(
 ) -> float:
     "Frames per second of training with these settings on this machine."
     dev = torch.device(device or best_device())
-    if dev.type == 'cpu': cfg = OmegaConf.merge(cfg, dict(optim=dict(batch=min(cfg.optim.batch, 32))))   # seconds, not minutes
+    if dev.type == 'cpu':
+        # seconds, not minutes
+        cfg = OmegaConf.merge(cfg, dict(optim=dict(batch=min(cfg.optim.batch, 32))))
     learner = Learner(cfg, dev)
     train_step(learner)
     start = time.perf_counter()
@@ -203,30 +223,39 @@ def plan(
     "What is left to do, and about how long it takes."
     left = lambda cfg, p: (p['total'] - p['step'])*cfg.optim.batch*cfg.data.clip
     frames = sum(left(cfg, progress_of(out/t.name, cfg)) for t in todo for cfg in [sweep.config(t)])
-    return dict(runs=len(sweep.trials), open=len(todo), frames=frames, rate=rate, seconds=frames/(rate*min(at_once, len(todo))) if rate and todo else None)
+    return dict(runs=len(sweep.trials), open=len(todo), frames=frames, rate=rate,
+                seconds=frames/(rate*min(at_once, len(todo))) if rate and todo else None)
 
 # %% ../../nbs/appendix/runner.ipynb #d96e853e
 def known_rate(sweep: Sweep, out: Path) -> float | None:
     "Frames per second of the sweep's finished runs, None if there is none."
-    done = [rows[-1] for t in sweep.trials if read_status(out/t.name)['state'] == 'done' and (rows := read_metrics(out/t.name))]
+    done = [rows[-1] for t in sweep.trials if read_status(out/t.name)['state'] == 'done'
+            and (rows := read_metrics(out/t.name))]
     return sum(r['frames'] for r in done)/sum(r['seconds'] for r in done) if done else None
 
 def plan_text(p: dict) -> str:
     "The outcome of `plan` as a sentence."
-    time = f"about {clock(p['seconds'])} at {p['rate']:,.0f} frames/s a run, evaluations not counted" if p['seconds'] else 'how long they take is known when one has finished'
+    time = 'how long they take is known when one has finished'
+    if p['seconds']:
+        time = (f"about {clock(p['seconds'])} at {p['rate']:,.0f} frames/s a run, "
+                "evaluations not counted")
     return f"{p['open']} of {p['runs']} runs to do, {p['frames']:,} frames; {time}"
 
 # %% ../../nbs/appendix/runner.ipynb #e7918b33
 def _submitit():
     "The package that starts processes and jobs, or one line that says how to get it."
     try: import submitit
-    except ImportError: raise ValueError("a sweep starts its runs with submitit, which isn't here: pip install 'jepa_tutorial[cluster]', or take one run at a time with --single") from None
+    except ImportError:
+        raise ValueError("a sweep starts its runs with submitit, which isn't here: "
+                         "pip install 'jepa_tutorial[cluster]', "
+                         "or take one run at a time with --single") from None
     return submitit
 
 class Work:
     "What a process of a sweep does."
     def __init__(self, cfg: DictConfig, folder: Path, device=None, threads: int = 0, track=Track()):
-        self.cfg, self.folder, self.device, self.threads, self.track = OmegaConf.to_yaml(cfg), Path(folder).resolve(), device or None, threads, tuple(track)
+        self.cfg, self.folder = OmegaConf.to_yaml(cfg), Path(folder).resolve()
+        self.device, self.threads, self.track = device or None, threads, tuple(track)
     def __call__(self):
         from jepa_tutorial.tools.runner import Track, run_trial
         if self.threads: torch.set_num_threads(self.threads)
@@ -237,26 +266,35 @@ class Work:
 def open_trials(sweep: Sweep, out: Path) -> list[Trial]:
     "The runs that are neither done nor under way."
     for t in sweep.trials:
-        if (old := out/t.name/'config.yaml').is_file(): require_same_settings(read_yaml(old), sweep.config(t), out/t.name)
-    return [t for t in sweep.trials if read_status(out/t.name)['state'] not in ('done', 'queued', 'running')]
+        if (old := out/t.name/'config.yaml').is_file():
+            require_same_settings(read_yaml(old), sweep.config(t), out/t.name)
+    return [t for t in sweep.trials
+            if read_status(out/t.name)['state'] not in ('done', 'queued', 'running')]
 
 # %% ../../nbs/appendix/runner.ipynb #e3402a2d
 def _keep(sweep: Sweep, out: Path):
     "Write the sweep into its folder, beside the runs that are there already."
     path = out/'sweep.yaml'
     old = load_sweep(path) if path.is_file() else sweep
-    if (old.base, old.overrides) != (sweep.base, sweep.overrides): raise ValueError(f'{out} holds a sweep with another base or other shared overrides; choose another folder')
+    if (old.base, old.overrides) != (sweep.base, sweep.overrides):
+        raise ValueError(f'{out} holds a sweep with another base or other shared overrides; choose '
+                         'another folder')
     runs = [list(t.overrides) for t in dict.fromkeys([*old.trials, *sweep.trials])]
-    text = OmegaConf.to_yaml(OmegaConf.create(dict(name=sweep.name, base=sweep.base, overrides=list(sweep.overrides), runs=runs)))
-    if not path.is_file() or path.read_bytes() != text.encode(): out.mkdir(parents=True, exist_ok=True); write_file(path, text.encode())
+    text = OmegaConf.to_yaml(OmegaConf.create(dict(name=sweep.name, base=sweep.base,
+                                                   overrides=list(sweep.overrides), runs=runs)))
+    if not path.is_file() or path.read_bytes() != text.encode():
+        out.mkdir(parents=True, exist_ok=True)
+        write_file(path, text.encode())
 
 # %% ../../nbs/appendix/runner.ipynb #0f335147
 def slots(n: int, device: str = '') -> tuple:   # runs at a time, threads of each, GPUs
     "How many of `n` runs this machine takes at a time."
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    ours = hasattr(os, 'sched_getaffinity')           # this process may not have all cores
+    cores = len(os.sched_getaffinity(0)) if ours else os.cpu_count() or 1
     gpus = torch.cuda.device_count() if torch.device(device or best_device()).type == 'cuda' else 0
     at_once = max(1, min(n, gpus or cores))
-    return at_once, max(1, min(cores//at_once, torch.get_num_threads())), gpus   # OMP_NUM_THREADS still counts
+    # OMP_NUM_THREADS still counts
+    return at_once, max(1, min(cores//at_once, torch.get_num_threads())), gpus
 
 # %% ../../nbs/appendix/runner.ipynb #ea33432e
 def run_local(
@@ -265,20 +303,24 @@ def run_local(
     out: Path,           # folder of the sweep
     at_once: int = 0,    # runs at a time; default one for each GPU, or for each core
     device: str = '',
-    say=print,           # is told about each run that ends
+    on_update=print,     # called with a line for each run that ends
     track=Track(),
 ):
     "Run trials in processes of this machine, and wait for them."
     fit, threads, gpus = slots(at_once or len(todo), device)
     start, waiting, active = _starter(sweep, out, device, threads, gpus, track), list(todo), {}
-    for t in todo: (out/t.name/'job').unlink(missing_ok=True); write_status(out/t.name, 'queued')
+    for t in todo:
+        (out/t.name/'job').unlink(missing_ok=True)
+        write_status(out/t.name, 'queued')
     try:
         while waiting or active:
             for slot in {*range(at_once or fit)} - {*active}:
                 if waiting: active[slot] = start(waiting.pop(0), slot)
             time.sleep(.2)
             for slot, (trial, job) in [*active.items()]:
-                if job.done(): del active[slot]; say(_ended(trial, out, job))
+                if job.done():
+                    del active[slot]
+                    on_update(_ended(trial, out, job))
     finally:
         for trial, job in active.values(): _stop(out/trial.name, job)
 
@@ -289,24 +331,28 @@ def _starter(sweep: Sweep, out: Path, device, threads: int, gpus: int, track):
     def start(trial, slot):
         gpu = dict(gpus_per_node=1, local_visible_gpus=[slot % gpus]) if gpus else {}
         executor.update_parameters(timeout_min=60*24*30, name=sweep.name, **gpu)
-        return trial, executor.submit(Work(sweep.config(trial), out/trial.name, device, threads, track._replace(name=trial.group)))
+        return trial, executor.submit(Work(sweep.config(trial), out/trial.name, device, threads,
+                                           track._replace(name=trial.group)))
     return start
 
 # %% ../../nbs/appendix/runner.ipynb #b94851f2
 def _ended(trial: Trial, out: Path, job) -> str:
     "How a run ended; a process that died without a word is a failure too."
     folder = out/trial.name
-    if read_status(folder)['state'] in ('queued', 'stopped'): write_status(folder, 'failed', reason=f'its process ended without a word; see {job.paths.stderr}')
+    if read_status(folder)['state'] in ('queued', 'stopped'):
+        write_status(folder, 'failed',
+                     reason=f'its process ended without a word; see {job.paths.stderr}')
     s = read_status(folder)
     return f"{trial.name}: {s['state']}" + (f", {s['reason']}" if 'reason' in s else '')
 
 # %% ../../nbs/appendix/runner.ipynb #d105d2aa
 def _stop(folder: Path, job):
     "End a run's process."
-    job.cancel()                                  # an interrupt, to which a process in the background is deaf
+    job.cancel()   # an interrupt, to which a process in the background is deaf
     with contextlib.suppress(ProcessLookupError):
         s = read_status(folder)
-        if s['state'] == 'running' and s['host'] == socket.gethostname(): os.kill(s['pid'], signal.SIGKILL)
+        if s['state'] == 'running' and s['host'] == socket.gethostname():
+            os.kill(s['pid'], signal.SIGKILL)
 
 # %% ../../nbs/appendix/runner.ipynb #9c3c1337
 class Cluster(NamedTuple):
@@ -320,22 +366,33 @@ class Cluster(NamedTuple):
     parallel: int = 256    # runs at a time
 
 # %% ../../nbs/appendix/runner.ipynb #64c228e1
-def run_slurm(sweep: Sweep, todo: list[Trial], out: Path, cluster: Cluster = Cluster(), device: str = '', track=Track()) -> list[str]:
+def run_slurm(sweep: Sweep, todo: list[Trial], out: Path, cluster: Cluster = Cluster(),
+              device: str = '', track=Track()) -> list[str]:
     "Hand trials to SLURM as a job array; returns the jobs' numbers."
     executor = _slurm(out, sweep.name, cluster)
-    for t in todo: (out/t.name/'job').unlink(missing_ok=True); write_status(out/t.name, 'queued')
-    with executor.batch(): jobs = [executor.submit(Work(sweep.config(t), out/t.name, device, track=track._replace(name=t.group))) for t in todo]
+    for t in todo:
+        (out/t.name/'job').unlink(missing_ok=True)
+        write_status(out/t.name, 'queued')
+    with executor.batch():
+        jobs = [executor.submit(Work(sweep.config(t), out/t.name, device,
+                                     track=track._replace(name=t.group))) for t in todo]
     for t, j in zip(todo, jobs): write_file(out/t.name/'job', j.job_id.encode())
     return [j.job_id for j in jobs]
 
 # %% ../../nbs/appendix/runner.ipynb #563d5b02
 def _slurm(out: Path, name: str, c: Cluster):
     "The executor for SLURM."
-    try: executor = _submitit().AutoExecutor(folder=(out/'jobs').resolve(), cluster='slurm', slurm_max_num_timeout=100)
-    except RuntimeError: raise ValueError('there is no SLURM here (srun was not found); take --on local') from None
-    more = {f'slurm_{k}': v for k, v in dict(partition=c.partition, account=c.account, mem=c.memory).items() if v}
-    executor.update_parameters(name=name, timeout_min=c.minutes, cpus_per_task=c.cpus, slurm_array_parallelism=c.parallel,
-                               slurm_additional_parameters=dict(requeue=True), **(dict(gpus_per_node=c.gpus) if c.gpus else {}), **more)
+    try:
+        executor = _submitit().AutoExecutor(folder=(out/'jobs').resolve(), cluster='slurm',
+                                            slurm_max_num_timeout=100)
+    except RuntimeError:
+        raise ValueError('there is no SLURM here (srun was not found); take --on local') from None
+    asked = dict(partition=c.partition, account=c.account, mem=c.memory)
+    more = {f'slurm_{k}': v for k, v in asked.items() if v}
+    executor.update_parameters(name=name, timeout_min=c.minutes, cpus_per_task=c.cpus,
+                               slurm_array_parallelism=c.parallel,
+                               slurm_additional_parameters=dict(requeue=True),
+                               **(dict(gpus_per_node=c.gpus) if c.gpus else {}), **more)
     return executor
 
 # %% ../../nbs/appendix/runner.ipynb #74d76f39
@@ -346,26 +403,31 @@ def run_sweep(
     at_once: int = 0,               # runs at a time on this machine; default what fits
     device: str = '',               # cpu, cuda, mps; default the best one
     cluster: Cluster = Cluster(),   # what to ask SLURM for
-    say=print,
-    track=Track(),                  # who follows the runs; the seeds of a configuration share its name
+    on_update=print,                # called with each line of news
+    track=Track(),                  # who follows the runs; the seeds of a setting share its name
 ) -> list[dict]:                    # the survey at its end
     "Run whatever is missing of a sweep."
     out = Path(out)
     if on not in ('local', 'slurm'): raise ValueError(f"on='{on}' must be local or slurm")
     with locked(out/'sweep.lock'):
-        todo = open_trials(sweep, out); _keep(sweep, out)
-        say(plan_text(_estimate(sweep, todo, out, on, at_once, device, cluster)))
-        if todo and on == 'local': run_local(sweep, todo, out, at_once, device, say, track)
-        if todo and on == 'slurm': say(f"submitted {', '.join(run_slurm(sweep, todo, out, cluster, device, track))}")
+        todo = open_trials(sweep, out)
+        _keep(sweep, out)
+        on_update(plan_text(_estimate(sweep, todo, out, on, at_once, device, cluster)))
+        if todo and on == 'local': run_local(sweep, todo, out, at_once, device, on_update, track)
+        if todo and on == 'slurm':
+            jobs = run_slurm(sweep, todo, out, cluster, device, track)
+            on_update(f"submitted {', '.join(jobs)}")
     return survey(sweep, out)
 
 # %% ../../nbs/appendix/runner.ipynb #0069c4b8
-def _estimate(sweep: Sweep, todo, out: Path, on: str, at_once: int, device: str, cluster: Cluster) -> dict:
+def _estimate(sweep: Sweep, todo, out: Path, on: str, at_once: int, device: str,
+              cluster: Cluster) -> dict:
     "The plan, with a rate from finished runs, or measured where the runs will be."
     fit, threads, _ = slots(at_once or len(todo), device)
     rate = known_rate(sweep, out)
     if todo and on == 'local' and not rate:
-        before = torch.get_num_threads(); torch.set_num_threads(threads)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
         try: rate = measure_rate(sweep.config(todo[0]), device or None)
         finally: torch.set_num_threads(before)
     return plan(sweep, todo, out, cluster.parallel if on == 'slurm' else at_once or fit, rate)
@@ -384,7 +446,9 @@ def run_single(
     if name not in ('next', *names): raise ValueError(f"no run '{name}'{nearest(name, names)}")
     todo = [t for t in open_trials(sweep, out) if name in ('next', t.name)][:1]
     _keep(sweep, out)
-    for t in todo: run_trial(sweep.config(t), out/t.name, device or None, progress, track._replace(name=t.group))
+    for t in todo:
+        run_trial(sweep.config(t), out/t.name, device or None, progress,
+                  track._replace(name=t.group))
     return todo[0].name if todo else None
 
 # %% ../../nbs/appendix/runner.ipynb #79384aad
@@ -395,7 +459,11 @@ def cost_rows(
     gpus=(1, 8, 72),   # how many work at the same time
 ) -> list[dict]:       # machine, seconds of one run, runs at a time, seconds of all
     "What a sweep of the published recipe costs, from one measured run and one measured rate."
-    run, bench = (parse_json(read_bytes(results/name)) for name in ('final/full-random_wall-full-s1-e0-fast-stop.json', 'bench-cpu.json'))
+    run, bench = (parse_json(read_bytes(results/name))
+                  for name in ('final/full-random_wall-full-s1-e0-fast-stop.json',
+                               'bench-cpu.json'))
     rate = next(c['fast'] for c in bench['cases'] if c['case'] == 'training')     # frames/s
     row = lambda machine, one, n: dict(machine=machine, one=one, at_once=n, all=one*-(-runs//n))
-    return [row(f"{bench['cpu']}, {bench['cores']} cores", frames/rate, 1)] + [row(run['trained_on'], run['train_seconds']*frames/run['frames'], n) for n in gpus]
+    cpu = row(f"{bench['cpu']}, {bench['cores']} cores", frames/rate, 1)
+    one = run['train_seconds']*frames/run['frames']
+    return [cpu, *(row(run['trained_on'], one, n) for n in gpus)]

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from .checks import nearest, require_type, short
 from .files import about_file
 from .config import CONFIGS, load_config, read_yaml
-from ..training.learner import require_trainable
+from ..training.settings import require_trainable
 
 # %% auto #0
 __all__ = ['SWEEPS', 'find_sweep', 'Trial', 'trial_name', 'make_trial', 'expand', 'value_text', 'Sweep', 'load_sweep']
@@ -22,10 +22,11 @@ SWEEPS = CONFIGS/'sweeps'
 
 def find_sweep(name_or_path) -> Path:
     "The file behind a name or a path."
-    shipped, path, names = SWEEPS/f'{name_or_path}.yaml', Path(str(name_or_path)), sorted(p.stem for p in SWEEPS.glob('*.yaml'))
+    shipped, path = SWEEPS/f'{name_or_path}.yaml', Path(str(name_or_path))
     if shipped.is_file(): return shipped
     if path.is_dir(): path = path/'sweep.yaml'
     if path.is_file(): return path
+    names = sorted(p.stem for p in SWEEPS.glob('*.yaml'))
     raise ValueError(f"no sweep '{name_or_path}'{nearest(name_or_path, names)}")
 
 # %% ../../nbs/appendix/sweeps.ipynb #0f4186a9
@@ -38,16 +39,19 @@ class Trial(NamedTuple):
 def _label(override: str) -> str:
     "'loss.alpha=16' as 'alpha16', 'seed=1' as 's1'."
     key, _, value = override.partition('=')
-    return ('s' if key == 'seed' else key.split('.')[-1]) + re.sub(r'[^\w.-]+', '_', value.strip()).strip('_')
+    name = 's' if key == 'seed' else key.split('.')[-1]
+    return name + re.sub(r'[^\w.-]+', '_', value.strip()).strip('_')
 
 # %% ../../nbs/appendix/sweeps.ipynb #0d64e605
 def trial_name(overrides) -> str:
     "A readable name that fits into a file system."
     name = '-'.join(map(_label, overrides)) or 'base'
-    return name if len(name) <= 120 else f'{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}'
+    if len(name) <= 120: return name
+    return f'{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}'
 
 def make_trial(overrides) -> Trial:
-    return Trial(trial_name(overrides), trial_name([o for o in overrides if not o.startswith('seed=')]), tuple(overrides))
+    return Trial(trial_name(overrides),
+                 trial_name([o for o in overrides if not o.startswith('seed=')]), tuple(overrides))
 
 # %% ../../nbs/appendix/sweeps.ipynb #d624798c
 def expand(
@@ -57,11 +61,16 @@ def expand(
     "All runs of a sweep, in the order of its file."
     require_type('spec', spec, dict, "a dict with 'grid' or 'runs'")
     grid, runs = spec.get('grid') or {}, spec.get('runs') or [[]]
-    if not isinstance(grid, dict) or not isinstance(runs, list): raise ValueError(f"in {source}, grid must be a group of settings, and runs a list of lists")
+    if not isinstance(grid, dict) or not isinstance(runs, list):
+        raise ValueError(f"in {source}, grid must be a group of settings, and runs a list of lists")
     for k, v in grid.items():
-        if not isinstance(v, list) or not v: raise ValueError(f"grid.{k} in {source} must be a list of values, such as [1, 2]; got {short(v)}")
+        if not isinstance(v, list) or not v:
+            raise ValueError(f"grid.{k} in {source} must be a list of values, such as [1, 2]; got "
+                             f"{short(v)}")
     for r in runs:
-        if not isinstance(r, list) or not all(isinstance(o, str) for o in r): raise ValueError(f"a run in {source} must be a list such as [loss.alpha=0, seed=1]; got {short(r)}")
+        if not isinstance(r, list) or not all(isinstance(o, str) for o in r):
+            raise ValueError(f"a run in {source} must be a list such as [loss.alpha=0, seed=1]; "
+                             f"got {short(r)}")
     points = itertools.product(*[[f'{k}={value_text(x)}' for x in v] for k, v in grid.items()])
     return _distinct([make_trial([*r, *p]) for p in points for r in runs], source)
 
@@ -72,7 +81,9 @@ def _distinct(trials: list[Trial], source) -> list[Trial]:
     "Refuse two runs of one name."
     names = [t.name for t in trials]
     twice = [n for n in names if names.count(n) > 1]
-    if twice: raise ValueError(f"{source} has two runs that would be called '{twice[0]}'; each run must differ from the others in a value")
+    if twice:
+        raise ValueError(f"{source} has two runs that would be called '{twice[0]}'; each run must "
+                         "differ from the others in a value")
     return trials
 
 # %% ../../nbs/appendix/sweeps.ipynb #ceb3aca3
@@ -87,23 +98,35 @@ class Sweep(NamedTuple):
         return _settings(self.base, (*self.overrides, *trial.overrides, f'name={trial.name}'))
 
 @lru_cache(maxsize=1000)
-def _settings(base: str, overrides: tuple) -> DictConfig: return load_config(base, *overrides)   # read once, and never changed
+def _settings(base: str, overrides: tuple) -> DictConfig:
+    return load_config(base, *overrides)   # read once, and never changed
 
 # %% ../../nbs/appendix/sweeps.ipynb #940c17d4
 _PARTS = ('name', 'base', 'overrides', 'grid', 'runs')
 
+def _require_kinds(spec: dict, path: Path):
+    "Refuse a part that isn't of its kind."
+    such = dict(name=(str, 'mine'), base=(str, 'quick'), overrides=(list, '[optim.epochs=2]'))
+    for part, (kind, example) in such.items():
+        if isinstance(spec.get(part) or kind(), kind): continue
+        raise ValueError(f'{part} in {path.name} must be such as {example}; '
+                         f'got {short(spec[part])}')
+
 def load_sweep(
-    name_or_path: str | Path,   # a shipped name such as 'published', a YAML file, or the folder of a sweep
+    name_or_path: str | Path,  # a shipped name such as 'published', a file, or a sweep's folder
 ) -> Sweep:
     "Read a sweep and check every run of it; whatever is unknown is a `ValueError`."
     path = find_sweep(name_or_path)
     spec = OmegaConf.to_container(read_yaml(path))
-    if wrong := [k for k in spec if k not in _PARTS]: raise ValueError(f"unknown part '{short(wrong[0])}' in {path.name}{nearest(wrong[0], _PARTS)}")
-    for part, kind, such in (('name', str, 'mine'), ('base', str, 'quick'), ('overrides', list, '[optim.epochs=2]')):
-        if not isinstance(spec.get(part) or kind(), kind): raise ValueError(f"{part} in {path.name} must be such as {such}; got {short(spec[part])}")
+    if wrong := [k for k in spec if k not in _PARTS]:
+        raise ValueError(f"unknown part '{short(wrong[0])}' in "
+                         f"{path.name}{nearest(wrong[0], _PARTS)}")
+    _require_kinds(spec, path)
     base = spec.get('base', 'random_wall')
-    if (path.parent/str(base)).is_file(): base = (path.parent/base).resolve()   # a file beside the sweep's
-    sweep = Sweep(str(spec.get('name', path.stem)), str(base), tuple(spec.get('overrides') or ()), expand(spec, path.name))
+    if (path.parent/str(base)).is_file():
+        base = (path.parent/base).resolve()   # a file beside the sweep's
+    sweep = Sweep(str(spec.get('name', path.stem)), str(base), tuple(spec.get('overrides') or ()),
+                  expand(spec, path.name))
     with about_file(path):
         for t in sweep.trials: require_trainable(sweep.config(t))
     return sweep

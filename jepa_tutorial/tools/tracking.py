@@ -4,7 +4,8 @@
 
 # %% ../../nbs/appendix/tracking.ipynb #ca689806
 from __future__ import annotations
-import contextlib, importlib, netrc, os, re, shutil, sys, urllib.error, urllib.parse, urllib.request, uuid
+import contextlib, importlib, netrc, os, re, shutil, sys, uuid
+import urllib.error, urllib.parse, urllib.request
 from pathlib import Path
 from typing import NamedTuple
 from fastcore.basics import patch
@@ -34,14 +35,16 @@ def _numbers(row: dict) -> dict:
 def _need(package: str, module: str = ''):
     "A module of a package of the extra `track`, or one line that says how to get it."
     try: return importlib.import_module(module or package)
-    except ImportError: raise ValueError(f"--track {package} needs a package that isn't here: pip install 'jepa_tutorial[track]', or leave --track out") from None
+    except ImportError:
+        raise ValueError(f"--track {package} needs a package that isn't here: pip install "
+                         "'jepa_tutorial[track]', or leave --track out") from None
 
 # %% ../../nbs/appendix/tracking.ipynb #3b494baf
 class TensorBoard:
     "Event files in the folder of a run."
     def __init__(self, cfg: DictConfig, folder: Path, track: Track):
         board = _need('tensorboard', 'torch.utils.tensorboard')
-        shutil.rmtree(folder/'tensorboard', ignore_errors=True)          # a copy of the metrics, made anew
+        shutil.rmtree(folder/'tensorboard', ignore_errors=True)   # a copy of the metrics, made anew
         self.writer, self.step = board.SummaryWriter(folder/'tensorboard'), 0
         self.writer.add_text('settings', f'```\n{OmegaConf.to_yaml(cfg)}```')
     def __call__(self, row):
@@ -52,12 +55,14 @@ class TensorBoard:
 # %% ../../nbs/appendix/tracking.ipynb #ee3fee0d
 @patch
 def show(self:TensorBoard, name: str, path: Path):
-    "A picture or a film."
+    "A picture or an animation."
     from PIL import Image
     from tensorboard.compat.proto.summary_pb2 import Summary
     with Image.open(path) as picture: width, height = picture.size
-    image = Summary.Image(encoded_image_string=path.read_bytes(), width=width, height=height, colorspace=3)
-    self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), self.step)
+    image = Summary.Image(encoded_image_string=path.read_bytes(), width=width, height=height,
+                          colorspace=3)
+    self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]),
+                                        self.step)
 
 # %% ../../nbs/appendix/tracking.ipynb #63e5bbc7
 _SERVER = 'https://api.wandb.ai'
@@ -65,7 +70,8 @@ _SERVER = 'https://api.wandb.ai'
 def _has_key(server: str) -> bool:
     "Is there a key for the server: in the environment, or where `wandb login` puts it?"
     if os.environ.get('WANDB_API_KEY'): return True
-    try: return netrc.netrc(os.environ.get('NETRC')).authenticators(urllib.parse.urlparse(server).hostname or '') is not None
+    host = urllib.parse.urlparse(server).hostname or ''
+    try: return netrc.netrc(os.environ.get('NETRC')).authenticators(host) is not None
     except (OSError, netrc.NetrcParseError): return False
 
 # %% ../../nbs/appendix/tracking.ipynb #e08fcd31
@@ -90,14 +96,18 @@ PROJECT = 'jepa_tutorial'        # WANDB_PROJECT and WANDB_ENTITY say otherwise
 def _number(folder: Path) -> str:
     "The run's number at wandb."
     path = folder/'wandb-run'
-    if not path.exists(): folder.mkdir(parents=True, exist_ok=True); write_file(path, uuid.uuid4().hex[:12].encode())
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(path, uuid.uuid4().hex[:12].encode())
     return _kept(path)
 
 # %% ../../nbs/appendix/tracking.ipynb #3d133466
 def _kept(path: Path) -> str:
     "A number that wandb has given, from its file."
     with reading(path, 'delete it to get a new one'):
-        if not re.fullmatch(r'[\w./-]{1,128}', number := read_bytes(path, 1000).decode('ascii').strip()): raise ValueError('it holds no number of wandb')
+        if not re.fullmatch(r'[\w./-]{1,128}',
+                            number := read_bytes(path, 1000).decode('ascii').strip()):
+            raise ValueError('it holds no number of wandb')
         return number
 
 # %% ../../nbs/appendix/tracking.ipynb #3d4f1760
@@ -105,21 +115,27 @@ class Wandb:
     "A run at wandb, or the records of one in the run's folder."
     def __init__(self, cfg: DictConfig, folder: Path, track: Track):
         self.wandb, (mode, why) = _need('wandb'), wandb_mode()
-        if mode == 'offline': print(f'wandb: offline, since {why}; later: wandb sync {folder}/wandb/offline-run-*', file=sys.stderr)
+        if mode == 'offline':
+            print(f'wandb: offline, since {why}; later: wandb sync {folder}/wandb/offline-run-*',
+                  file=sys.stderr)
         quiet = self.wandb.Settings(silent=True, console='off', sweep_id=track.sweep or None)
-        self.run, self.step = self.wandb.init(
-            project=os.environ.get('WANDB_PROJECT', PROJECT), dir=folder, mode=mode, id=_number(folder), resume='allow' if mode == 'online' else None,
-            name=track.name or cfg.name, group=track.group or None, config=OmegaConf.to_container(cfg), settings=quiet), 0
+        self.step, resume = 0, 'allow' if mode == 'online' else None
+        self.run = self.wandb.init(
+            project=os.environ.get('WANDB_PROJECT', PROJECT), dir=folder, mode=mode,
+            id=_number(folder), resume=resume, name=track.name or cfg.name,
+            group=track.group or None, config=OmegaConf.to_container(cfg), settings=quiet)
     def __call__(self, row):
         self.step = row['step']
-        if self.step >= self.run.step: self.run.log(_numbers(row), step=self.step)       # a continued run has the old rows already
+        if self.step >= self.run.step:
+            self.run.log(_numbers(row), step=self.step)   # a continued run has the old rows already
     def close(self, failed: bool = False): self.run.finish(exit_code=int(failed))
 
 # %% ../../nbs/appendix/tracking.ipynb #74aa43fc
 @patch
 def show(self:Wandb, name: str, path: Path):
-    "A picture or a film."
-    kind = self.wandb.Video(str(path), format='gif') if path.suffix == '.gif' else self.wandb.Image(str(path))
+    "A picture or an animation."
+    kind = self.wandb.Video(str(path),
+                            format='gif') if path.suffix == '.gif' else self.wandb.Image(str(path))
     self.run.log({name: kind}, step=max(self.step, self.run.step))
 
 TRACKERS = dict(wandb=Wandb, tensorboard=TensorBoard)
@@ -127,10 +143,13 @@ TRACKERS = dict(wandb=Wandb, tensorboard=TensorBoard)
 # %% ../../nbs/appendix/tracking.ipynb #cc4b7ad3
 def track_to(names: str) -> tuple:   # 'wandb', 'tensorboard', or 'wandb,tensorboard'
     "The trackers that are meant, of which all are installed."
-    if not isinstance(names, str): raise ValueError(f"names is {names!r}; give words such as 'wandb,tensorboard'")
+    if not isinstance(names, str):
+        raise ValueError(f"names is {names!r}; give words such as 'wandb,tensorboard'")
     found = tuple(n for n in names.replace(' ', '').split(',') if n)
     for n in found:
-        if n not in TRACKERS: raise ValueError(f"no tracker '{n}'{nearest(n, [*TRACKERS])}; there are {', '.join(TRACKERS)}")
+        if n not in TRACKERS:
+            raise ValueError(f"no tracker '{n}'{nearest(n, [*TRACKERS])}; there are "
+                             f"{', '.join(TRACKERS)}")
         _need(n, 'torch.utils.tensorboard' if n == 'tensorboard' else '')
     return found
 
@@ -142,7 +161,8 @@ def tracked(
     track: Track,
 ):
     "The trackers of a run, open as long as it goes on."
-    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as ends:
         def opened(name):
             tracker = TRACKERS[name](cfg, folder, track)
@@ -172,12 +192,16 @@ def sweep_settings(sweep) -> dict:   # of `sweeps.Sweep`
     "A sweep as wandb describes one: every value of every setting that varies."
     parameters = {}
     for o in [o for t in sweep.trials for o in t.overrides]:
-        (*parts, last), value, here = o.split('=')[0].split('.'), OmegaConf.select(OmegaConf.from_dotlist([o]), o.split('=')[0]), parameters
+        key, here = o.split('=')[0], parameters
+        *parts, last = key.split('.')
+        value = OmegaConf.select(OmegaConf.from_dotlist([o]), key)
         for p in parts: here = here.setdefault(p, dict(parameters={}))['parameters']
         values = here.setdefault(last, dict(values=[]))['values']
-        if value not in values: values.append(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value)
-    plans = sweep.config(sweep.trials[0]).eval.plan_every
-    return dict(name=sweep.name, method='grid', parameters=parameters, metric=dict(name='success', goal='maximize') if plans else dict(name='unroll_8', goal='minimize'))
+        if value not in values:
+            values.append(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value)
+    metric = dict(name='unroll_8', goal='minimize')
+    if sweep.config(sweep.trials[0]).eval.plan_every: metric = dict(name='success', goal='maximize')
+    return dict(name=sweep.name, method='grid', parameters=parameters, metric=metric)
 
 # %% ../../nbs/appendix/tracking.ipynb #976f1fc0
 def register_sweep(sweep, folder: Path) -> str:   # a `sweeps.Sweep`, and where it lies
@@ -185,7 +209,12 @@ def register_sweep(sweep, folder: Path) -> str:   # a `sweeps.Sweep`, and where 
     path, wandb = Path(folder)/'wandb-sweep', _need('wandb')
     if path.is_file(): return _kept(path)
     mode, why = wandb_mode()
-    if mode != 'online': raise ValueError(f'--wandb-sweep has to ask the server of wandb, but {why}; leave it out, and the runs are tracked without it')
-    with contextlib.redirect_stdout(sys.stderr): number = wandb.sweep(sweep_settings(sweep), project=os.environ.get('WANDB_PROJECT', PROJECT))
-    path.parent.mkdir(parents=True, exist_ok=True); write_file(path, number.encode())
+    if mode != 'online':
+        raise ValueError(f'--wandb-sweep has to ask the server of wandb, but {why}; leave it out, '
+                         'and the runs are tracked without it')
+    with contextlib.redirect_stdout(sys.stderr):
+        number = wandb.sweep(sweep_settings(sweep),
+                             project=os.environ.get('WANDB_PROJECT', PROJECT))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, number.encode())
     return number

@@ -5,7 +5,6 @@
 # %% ../../nbs/appendix/checkpoints.ipynb #2d8772c7
 from __future__ import annotations
 import hashlib, json, math, os, struct
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 import torch.nn as nn, safetensors.torch as st, torch
@@ -18,8 +17,8 @@ from ..model.normalizer import Normalizer
 from .probing import PositionProbe
 
 # %% auto #0
-__all__ = ['WEIGHTS', 'Trained', 'require_shapes', 'require_finite_weights', 'save_trained', 'load_trained', 'load_pretrained',
-           'card_table']
+__all__ = ['WEIGHTS', 'USUAL', 'Trained', 'require_shapes', 'require_finite_weights', 'save_trained', 'load_trained',
+           'load_pretrained', 'card_table']
 
 # %% ../../nbs/appendix/checkpoints.ipynb #6106f696
 class Trained(NamedTuple):
@@ -31,7 +30,8 @@ class Trained(NamedTuple):
 # %% ../../nbs/appendix/checkpoints.ipynb #8084e8a9
 def _named(trained: Trained) -> dict:
     "All weights by name, with the prefixes `jepa.` and `probe.`."
-    return {f'{p}.{k}': v for p, m in (('jepa', trained.jepa), ('probe', trained.probe)) for k, v in m.state_dict().items()}
+    return {f'{p}.{k}': v for p, m in (('jepa', trained.jepa), ('probe', trained.probe))
+            for k, v in m.state_dict().items()}
 
 def _state(trained: Trained) -> dict:
     "Copies of them, in the memory of the host."
@@ -39,7 +39,7 @@ def _state(trained: Trained) -> dict:
 
 # %% ../../nbs/appendix/checkpoints.ipynb #fde2c297
 def _plain(x):
-    "`x` as JSON knows it: settings become dicts, tensors and arrays become numbers, numbers that are not finite become null."
+    "`x` as JSON knows it: settings become dicts, tensors numbers, and NaN and infinity null."
     if isinstance(x, (DictConfig, ListConfig)): x = OmegaConf.to_container(x, resolve=True)
     if hasattr(x, 'tolist'): x = x.tolist()
     if isinstance(x, dict): return {str(k): _plain(v) for k, v in x.items()}
@@ -51,45 +51,88 @@ def _plain(x):
 WEIGHTS = PACKAGE/'weights'   # the models that ship with the package
 
 def _files(path) -> tuple[Path, Path]:
-    "The two files behind a path: weights and card. The suffix is optional; a folder stands for its `model`."
+    "Weights and card behind a path. The suffix is optional; a folder stands for its `model`."
     path = Path(path)
     if path.is_dir(): path = path/'model'
     stem = path.name.removesuffix('.safetensors').removesuffix('.json')
     return path.with_name(f'{stem}.safetensors'), path.with_name(f'{stem}.json')
 
 # %% ../../nbs/appendix/checkpoints.ipynb #11906aad
-def _build(card: dict, source) -> Trained:
+def _build(card: dict, source, jepa=None, probe=None) -> Trained:
     "A model of the card's shape, on the device `meta`: as yet without weights."
-    config = card.get('config')
-    model = config.get('model') if isinstance(config, dict) else None
-    if not isinstance(model, dict): raise ValueError(f"{source} has no config.model (dim, channels, num_layers): not the card of a model")
-    with torch.device('meta'), reading(source, f'its config.model is {short(model)}; take the card that was saved with the weights'):
-        jepa, probe = build_jepa(model), PositionProbe(model['dim'])
-        jepa.normalizer = _normalizer(card.get('normalizer') or {})
+    if jepa is None and isinstance(made := card.get('made_of'), list):
+        raise ValueError(f"{source} is of a model of another kind ({', '.join(map(str, made))}); "
+                         "build one, and give it as jepa=")
+    with torch.device('meta'):
+        if jepa is None: jepa = _described(card, source)
+        if probe is None: probe = PositionProbe(jepa.dim)
     return Trained(jepa, probe, card)
 
-def _normalizer(values: dict) -> Normalizer:
-    "The card's own, which has as many numbers as ours."
-    made = Normalizer(**{k: tuple(map(float, v)) for k, v in values.items()})
-    if any(len(v) != 2 or k.endswith('std') and min(v) <= 0 for k, v in asdict(made).items()): raise ValueError(f'the normalizer needs two numbers each, and positive deviations; got {values}')
+def _described(card: dict, source) -> JEPA:
+    "The model of this book that a card describes."
+    config, sizes = card.get('config'), card.get('sizes') or {}
+    model = config.get('model') if isinstance(config, dict) else None
+    if not isinstance(model, dict):
+        raise ValueError(f"{source} has no config.model (dim, channels, num_layers): "
+                         "not the card of a model")
+    remedy = f'its config.model is {short(model)}; take the card that was saved with the weights'
+    with reading(source, remedy):
+        jepa = build_jepa(model | sizes)
+        jepa.normalizer = _normalizer(card.get('normalizer') or {}, jepa.encoder.in_shape[0])
+    return jepa
+
+# %% ../../nbs/appendix/checkpoints.ipynb #6b0c2e68
+def _normalizer(values: dict, channels: int = 2) -> Normalizer:
+    "The card's own, for images of so many channels."
+    made = Normalizer(**values)
+    lengths = {k: len(v) for k, v in made.values().items()}
+    images, positions = lengths['obs_mean'], (lengths['position_mean'], lengths['position_std'])
+    if images not in (channels, 2) or lengths['obs_std'] != images or positions != (2, 2):
+        raise ValueError(f'the normalizer needs {channels} numbers each for images, '
+                         f'2 for positions, and positive deviations; got {values}')
     return made
+
+USUAL = dict(in_channels=2, img_size=65, action_dim=2)   # of a model in this world
+
+def _description(jepa: nn.Module) -> dict:
+    "What a card has to say of a model beside its settings, so that it can be built again."
+    said, normalizer = {}, getattr(jepa, 'normalizer', None)
+    if hasattr(normalizer, 'values'): said['normalizer'] = normalizer.values()
+    parts = [getattr(jepa, k, None) for k in ('encoder', 'predictor', 'action_encoder', 'own_norm')]
+    made_of = [type(m).__name__ for m in parts]
+    if made_of != ['ImpalaEncoder', 'GRUPredictor', 'Identity', 'NoneType']:
+        return said | dict(made_of=made_of[:2])
+    channels, size, _ = jepa.encoder.in_shape
+    sizes = dict(in_channels=channels, img_size=size, action_dim=jepa.predictor.action_dim)
+    other = {k: v for k, v in sizes.items() if v != USUAL[k]}
+    return said | (dict(sizes=other) if other else {})
 
 # %% ../../nbs/appendix/checkpoints.ipynb #5a27bb23
 def require_shapes(have: dict, want: dict, source):
     "Refuse the first tensor of `have` that does not fit the model described by the card."
     for k in [*want, *have]:
-        if k not in have: raise ValueError(f"{source} lacks the tensor '{k}' that its config.model asks for")
-        if k not in want: raise ValueError(f"{source} holds a tensor '{short(k)}' that its config.model has no place for")
+        if k not in have:
+            raise ValueError(f"{source} lacks the tensor '{k}' that its model asks for")
+        if k not in want:
+            raise ValueError(f"{source} holds a tensor '{short(k)}' "
+                             "that its model has no place for")
     for k, w in want.items():
         if have[k].shape != w.shape:
-            raise ValueError(f"{source}: '{k}' has shape {list(have[k].shape)}, its config.model asks for {list(w.shape)}")
+            raise ValueError(f"{source}: '{k}' has shape {list(have[k].shape)}, "
+                             f"its model asks for {list(w.shape)}")
 
 # %% ../../nbs/appendix/checkpoints.ipynb #bfca0cad
-def require_finite_weights(have: dict, source):
-    "Refuse weights that aren't finite floats."
+def require_finite_weights(have: dict, source, want: dict | None = None):
+    "Refuse weights that aren't finite floats, unless it is a count and `want` has a count there."
     for k, v in have.items():
-        if v.dtype not in (torch.float32, torch.float16): raise ValueError(f"{source}: '{k}' holds {str(v.dtype).removeprefix('torch.')}, and weights are float32 or float16; convert the model with .float(), and save it anew")
-        if not v.isfinite().all(): raise ValueError(f"{source}: '{k}' holds NaN or infinity, as after a training that diverged; take an earlier epoch, or train with a lower optim.lr")
+        if want and not want[k].is_floating_point() and v.dtype == want[k].dtype: continue
+        if v.dtype not in (torch.float32, torch.float16):
+            raise ValueError(f"{source}: '{k}' holds {str(v.dtype).removeprefix('torch.')}, "
+                             "and weights are float32 or float16; "
+                             "convert the model with .float(), and save it anew")
+        if not v.isfinite().all():
+            raise ValueError(f"{source}: '{k}' holds NaN or infinity, as after a training that "
+                             "diverged; take an earlier epoch, or train with a lower optim.lr")
 
 # %% ../../nbs/appendix/checkpoints.ipynb #fa6ff664
 def save_trained(
@@ -97,18 +140,19 @@ def save_trained(
     trained: Trained,
     half: bool = False, # store 16-bit floats: half the size, still three digits
 ) -> Path:              # the weights file
-    "Write weights and card, each in one step; the card carries the weights' fingerprint, so a mixed pair is noticed."
+    "Write weights and card, each in one step; the card's fingerprints tell a mixed pair."
     require_type('trained', trained, Trained, 'a Trained, such as train(...).trained')
-    for name, part in dict(jepa=trained.jepa, probe=trained.probe).items(): require_type(f'trained.{name}', part, nn.Module, 'a model')
+    for name, part in dict(jepa=trained.jepa, probe=trained.probe).items():
+        require_type(f'trained.{name}', part, nn.Module, 'a model')
     require_type('trained.card', trained.card, dict, 'a dict')
     weights, card_file = _files(path)
-    card, state = _plain(trained.card | dict(normalizer=asdict(trained.jepa.normalizer))), _state(trained)
-    require_shapes(state, _named(_build(card, 'card')), 'the model to save')
-    if half: state = {k: v.half() for k, v in state.items()}
-    require_finite_weights(state, 'the model to save')
+    card, state = _plain(trained.card | _description(trained.jepa)), _state(trained)
+    want = state if 'made_of' in card else _named(_build(card, 'card'))
+    require_shapes(state, want, 'the model to save')
+    if half: state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    require_finite_weights(state, 'the model to save', want)
     data = st.save(state)
-    card['weights'] = dict(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), dtype='float16' if half else 'float32')
-    card['fingerprint'] = _fingerprint(card)
+    card |= _fingerprints(card, data, 'float16' if half else 'float32')
     weights.parent.mkdir(parents=True, exist_ok=True)
     write_files({card_file: (json.dumps(card, indent=1) + '\n').encode(), weights: data})
     return weights
@@ -119,65 +163,99 @@ def _fingerprint(card: dict) -> str:
     said = {k: v for k, v in card.items() if k != 'fingerprint'}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
+def _fingerprints(card: dict, data: bytes, dtype: str) -> dict:
+    "Those of the weights and of the card."
+    mark = dict(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), dtype=dtype)
+    return dict(weights=mark, fingerprint=_fingerprint(card | dict(weights=mark)))
+
 # %% ../../nbs/appendix/checkpoints.ipynb #0d6badd1
 def _find(path) -> tuple[Path, Path]:
     "The two files behind a path, of which the weights exist."
     weights, card_file = _files(path)
     if weights.is_file(): return weights, card_file
-    if Path(path).is_dir(): raise FileNotFoundError(f"run folder {path} holds no model (model.safetensors); train one into it first, or name another folder")
-    raise FileNotFoundError(f"no model {weights}; expected a .safetensors file, its stem, or a run folder")
+    if Path(path).is_dir():
+        raise FileNotFoundError(f"run folder {path} holds no model (model.safetensors); train one "
+                                "into it first, or name another folder")
+    raise FileNotFoundError(f"no model {weights}; expected a .safetensors file, its stem, or a run "
+                            "folder")
 
 # %% ../../nbs/appendix/checkpoints.ipynb #75748760
 def _read_card(path: Path, weights: Path) -> dict:
     "The card beside `weights`."
-    if not path.is_file(): raise FileNotFoundError(f"no card {path} beside {weights.name}; the two files belong together, copy both")
-    with reading(path, 'it is not a card; copy it again, or save the model anew'): card = parse_json(read_bytes(path))
+    if not path.is_file():
+        raise FileNotFoundError(f"no card {path} beside {weights.name}; the two files belong "
+                                "together, copy both")
+    with reading(path, 'it is not a card; copy it again, or save the model anew'):
+        card = parse_json(read_bytes(path))
     mark = card.get('weights') if isinstance(card, dict) else None
-    if not isinstance(mark, dict) or 'sha256' not in mark: raise ValueError(f"{path} is not a card: it has no weights.sha256")
-    if card.pop('fingerprint', own := _fingerprint(card)) != own: raise ValueError(f"{path} was changed after it had been saved (fingerprints differ); copy it again, or save the model anew")
+    if not isinstance(mark, dict) or 'sha256' not in mark:
+        raise ValueError(f"{path} is not a card: it has no weights.sha256")
+    if card.pop('fingerprint', own := _fingerprint(card)) != own:
+        raise ValueError(f"{path} was changed after it had been saved (fingerprints differ); copy "
+                         "it again, or save the model anew")
     return card
 
 # %% ../../nbs/appendix/checkpoints.ipynb #4ca87eb7
 def _promised_size(data: bytes) -> int | None:
-    "How long the file must be by its own header; None if that is not the header of a safetensors file."
+    "How long the file must be by its own header; None if that is no safetensors header."
     if len(data) < 9 or data[8:9] != b'{': return None
     n = 8 + struct.unpack('<Q', data[:8])[0]
     if n > len(data): return n if n < 100_000_000 else None
-    try: return n + max(v['data_offsets'][1] for k, v in parse_json(data[8:n]).items() if k != '__metadata__')
+    try:
+        return n + max(v['data_offsets'][1] for k, v in parse_json(data[8:n]).items()
+                       if k != '__metadata__')
     except Exception: return None
 
 # %% ../../nbs/appendix/checkpoints.ipynb #83df81ef
 def _tensors(data: bytes, source, sha256: str | None = None) -> dict:
     "The tensors in the bytes of a safetensors file, if that is its fingerprint."
-    if len(data) < 9: raise ValueError(f"{source} is cut short: {len(data)} bytes; copy or download it again")
+    if len(data) < 9:
+        raise ValueError(f"{source} is cut short: {len(data)} bytes; copy or download it again")
     promised = _promised_size(data)
-    if promised is None: raise ValueError(f"{source} is not a safetensors file; copy or download it again")
-    if promised > len(data): raise ValueError(f"{source} is cut short: {len(data):,} of {promised:,} bytes; copy or download it again")
+    if promised is None:
+        raise ValueError(f"{source} is not a safetensors file; copy or download it again")
+    if promised > len(data):
+        raise ValueError(f"{source} is cut short: {len(data):,} of {promised:,} bytes; copy or "
+                         "download it again")
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
-        raise ValueError(f"{source} and {source.stem}.json don't belong together (fingerprints differ); copy both again, or save anew")
-    with reading(source, 'it is not a valid safetensors file; copy or download it again'): return st.load(data)
+        raise ValueError(f"{source} and {source.stem}.json don't belong together (fingerprints "
+                         "differ); copy both again, or save anew")
+    with reading(source, 'it is not a valid safetensors file; copy or download it again'):
+        return st.load(data)
 
 # %% ../../nbs/appendix/checkpoints.ipynb #180bfbff
 def load_trained(
     path: str | Path,                           # file, stem, or a run folder
     device: torch.device | str | None = None,   # default: the best device of this machine
+    jepa: nn.Module | None = None,              # a model to fill; default: what the card describes
+    probe: nn.Module | None = None,             # a probe to fill; default: a `PositionProbe`
 ) -> Trained:
-    "Read a model, its probe and its card; what doesn't fit together is a one-line `ValueError` or `FileNotFoundError`."
+    "Model, probe and card; what doesn't fit is a one-line `ValueError` or `FileNotFoundError`."
     if device is not None: as_device(device)
     weights, card_file = _find(path)
     card = _read_card(card_file, weights)
     state = _tensors(_weights(weights, card['weights']), weights, card['weights']['sha256'])
-    trained = _build(card, card_file)
-    require_shapes(state, _named(trained), weights); require_finite_weights(state, weights)
-    for prefix, module in (('jepa', trained.jepa), ('probe', trained.probe)):
-        module.to_empty(device='cpu').load_state_dict({k.removeprefix(f'{prefix}.'): v for k, v in state.items() if k.startswith(f'{prefix}.')})
-        module.to(device or best_device()).eval()
+    trained = _build(card, card_file, jepa, probe)
+    require_shapes(state, _named(trained), weights)
+    require_finite_weights(state, weights, _named(trained))
+    for prefix in ('jepa', 'probe'): _fill(getattr(trained, prefix), state, f'{prefix}.', device)
+    if jepa is not None and 'normalizer' in card:
+        with reading(card_file, 'take the card that was saved with the weights'):
+            jepa.normalizer = Normalizer(**card['normalizer']).to(device or best_device())
     return trained
+
+def _fill(module: nn.Module, state: dict, prefix: str, device):
+    "Copy weights into a module that may be on `meta`, and move it."
+    if any(p.is_meta for p in module.parameters()): module.to_empty(device='cpu')
+    own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    module.load_state_dict(own)
+    module.to(device or best_device()).eval()
 
 # %% ../../nbs/appendix/checkpoints.ipynb #37ffd3be
 def _weights(path: Path, mark: dict) -> bytes:
     "The bytes of the weights, no more of them than the card speaks of."
-    with reading(path, f"its card {path.stem}.json is of another file; copy both again, or save anew"): return read_bytes(path, mark.get('bytes', 2**32))
+    remedy = f"its card {path.stem}.json is of another file; copy both again, or save anew"
+    with reading(path, remedy): return read_bytes(path, mark.get('bytes', 2**32))
 
 # %% ../../nbs/appendix/checkpoints.ipynb #486fdb78
 def load_pretrained(
@@ -186,7 +264,8 @@ def load_pretrained(
 ) -> Trained:
     "A model that came with the package; works offline."
     if not os.path.isfile(WEIGHTS/f'{name}.safetensors'):
-        raise ValueError(f"no shipped model {brief(str(name))}{nearest(name, sorted(p.stem for p in WEIGHTS.glob('*.safetensors')))}")
+        known = sorted(p.stem for p in WEIGHTS.glob('*.safetensors'))
+        raise ValueError(f'no shipped model {brief(str(name))}{nearest(name, known)}')
     return load_trained(WEIGHTS/name, device)
 
 # %% ../../nbs/appendix/checkpoints.ipynb #93d0b2d9
@@ -201,8 +280,9 @@ def _say(v) -> str:
 def card_table(
     card: dict,  # of a `Trained`
 ) -> str:        # Markdown
-    "A card as a Markdown table, one row per entry, groups of settings on one line; long lists such as a run's history are left out."
+    "A card as a Markdown table, groups of settings on one line; long lists are left out."
     require_type('card', card, dict, 'the card of a Trained')
     card = _plain(card)
-    rows = {k: v for k, v in card.items() if k != 'config' and not isinstance(v, list)} | card.get('config', {})
+    rows = {k: v for k, v in card.items() if k != 'config'
+            and not isinstance(v, list)} | card.get('config', {})
     return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {_say(v)} |' for k, v in rows.items()])

@@ -11,10 +11,14 @@ from pathlib import Path
 import torch, torch.distributed as dist
 from fastcore.basics import patch
 from omegaconf import DictConfig
-from torch import nn
+from torch import nn, Tensor
 from torch.nn.parallel import DistributedDataParallel
 from ..world.trajectories import Clip
+from ..model.jepa import JEPA, rollout_loss
+from ..losses.inverse_dynamics import inverse_dynamics_loss
 from ..losses.objective import Objective
+from ..losses.time_similarity import time_similarity_loss
+from ..losses.variance_covariance import covariance_loss, variance_loss
 from .learner import Learner, Run, train_step
 from .resuming import load_state
 
@@ -40,7 +44,8 @@ class _Gather(torch.autograd.Function):
         return torch.cat(parts)
     @staticmethod
     def backward(ctx, grad):
-        grad = grad.clone(); dist.all_reduce(grad)
+        grad = grad.clone()
+        dist.all_reduce(grad)
         return grad.chunk(world_size())[rank()]
 
 # %% ../../nbs/appendix/distributed.ipynb #f8b70b06
@@ -53,17 +58,24 @@ def all_gather(
 # %% ../../nbs/appendix/distributed.ipynb #1b275f0a
 def all_reduce_mean(x: torch.Tensor) -> torch.Tensor:
     "The mean over all processes."
-    if world_size() > 1: dist.all_reduce(x); x /= world_size()
+    if world_size() > 1:
+        dist.all_reduce(x)
+        x /= world_size()
     return x
 
 # %% ../../nbs/appendix/distributed.ipynb #866516a8
-def _seen_by_all(objective: Objective, z: torch.Tensor) -> tuple:
-    "The joint batch for variance and covariance, the own share for the others."
-    everyone = all_gather(z)
-    if not objective.projector: return everyone, z, z
-    everyone = objective.projector(everyone)
+def _joint_losses(objective: Objective, model: JEPA, z: Tensor, actions: Tensor) -> dict:
+    "As `Objective.losses`; variance and covariance are those of the joint batch."
+    o, everyone = objective, all_gather(z)
+    if o.projector: everyone = o.projector(everyone)
     own = everyone.chunk(world_size())[rank()]
-    return everyone, own if objective.project_time else z, own if objective.project_idm else z
+    compute = dict(
+        prediction=lambda: rollout_loss(model, z, actions, o.rollout, o.start),
+        covariance=lambda: covariance_loss(everyone, o.pool),
+        variance=lambda: variance_loss(everyone, o.gamma, pool=o.pool),
+        time_similarity=lambda: time_similarity_loss(own if o.project_time else z),
+        inverse_dynamics=lambda: inverse_dynamics_loss(o.idm, own if o.project_idm else z, actions))
+    return {k: loss() if o.weights[k] else loss().detach() for k, loss in compute.items()}
 
 # %% ../../nbs/appendix/distributed.ipynb #118076ad
 class _Whole(nn.Module):
@@ -77,15 +89,20 @@ class _Whole(nn.Module):
 class DistributedLearner(Learner):
     "A learner that works on a share of every batch, together with others."
     def __init__(self, cfg: DictConfig, device=None):
-        if cfg.optim.batch % world_size(): raise ValueError(f'optim.batch={cfg.optim.batch} cannot be shared by {world_size()} processes; take a multiple of {world_size()}')
+        if cfg.optim.batch % world_size():
+            raise ValueError(f'optim.batch={cfg.optim.batch} cannot be shared by {world_size()} '
+                             f'processes; take a multiple of {world_size()}')
         super().__init__(cfg, device)
-        self.graphed = None                                           # what travels between processes isn't recorded
-        self.objective._seen = partial(_seen_by_all, self.objective)
-        if world_size() > 1: self.ddp = DistributedDataParallel(_Whole(self), find_unused_parameters=0 in self.objective.weights.values())   # only measured
+        self.graphed = None   # what travels between processes isn't recorded
+        self.objective.losses = partial(_joint_losses, self.objective)
+        measured = 0 in self.objective.weights.values()   # only: without a gradient
+        if world_size() > 1:
+            self.ddp = DistributedDataParallel(_Whole(self), find_unused_parameters=measured)
 
 # %% ../../nbs/appendix/distributed.ipynb #7a9f6b26
 @patch
-def loss(self:DistributedLearner, clip: Clip) -> tuple: return self.ddp(clip) if world_size() > 1 else Learner.loss(self, clip)
+def loss(self:DistributedLearner, clip: Clip) -> tuple:
+    return self.ddp(clip) if world_size() > 1 else Learner.loss(self, clip)
 
 @patch
 def sample_batch(self:DistributedLearner) -> Clip:
@@ -104,18 +121,25 @@ def gradients(self:DistributedLearner, clip: Clip) -> dict:
 @contextlib.contextmanager
 def process_group(device=None):
     "Meet the other processes that torchrun has started; gives the device that is this one's."
-    local, gpu = int(os.environ.get('LOCAL_RANK', '0')), torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
+    local = int(os.environ.get('LOCAL_RANK', '0'))
+    gpu = torch.cuda.is_available() and str(device or 'cuda').startswith('cuda')
     if gpu: torch.cuda.set_device(local)
-    dist.init_process_group('nccl' if gpu else 'gloo', timeout=timedelta(hours=2))   # the others wait while the first one evaluates
-    try: yield torch.device('cuda', local) if gpu else torch.device(device or 'cpu')
+    # the others wait while the first one evaluates
+    dist.init_process_group('nccl' if gpu else 'gloo', timeout=timedelta(hours=2))
+    try:
+        yield torch.device('cuda', local) if gpu else torch.device(device or 'cpu')
+        dist.barrier()   # nobody leaves while another is still at work
     finally: dist.destroy_process_group()
 
 # %% ../../nbs/appendix/distributed.ipynb #c269b1be
 def _start(learner: DistributedLearner, folder: Path):
     "Continue from the run's last state, the same for all."
     if (folder/'state.pt').is_file(): load_state(learner, folder)
-    steps = [None]*world_size(); dist.all_gather_object(steps, learner.step)
-    if len(set(steps)) > 1: raise ValueError(f'the processes found the run at steps {steps}; {folder} must be a folder that all machines see')
+    steps = [None]*world_size()
+    dist.all_gather_object(steps, learner.step)
+    if len(set(steps)) > 1:
+        raise ValueError(f'the processes found the run at steps {steps}; {folder} must be a folder '
+                         'that all machines see')
 
 def train_distributed(
     lead,                # what the first process does, such as `train` with all but its learner

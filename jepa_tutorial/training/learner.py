@@ -15,22 +15,21 @@ from jepa_tutorial.tools.checks import (
     nearest, require_int, require_methods, require_number, require_type
 )
 from ..tools.files import locked_folder
-from ..tools.config import dotted_keys
 from jepa_tutorial.tools.devices import (
     as_device, autocast, can_compile, device as best_device, device_name, CudaGraph, can_graph, rng
 )
 from ..world.trajectories import Clip, sample_clips, TrajectoryConfig
-from ..model.jepa import build_jepa
-from ..losses.inverse_dynamics import InverseDynamics
+from ..model.jepa import build_jepa, JEPA
 from ..losses.objective import Objective, Projector
 from .checkpoints import save_trained, Trained
 from .probing import PositionProbe, probe_loss
 from jepa_tutorial.training.resuming import (
     COUNTS, log_row, metrics_row, resume_run, save_state, SAVED
 )
+from .settings import require_trainable
 
 # %% auto #0
-__all__ = ['learning_rate', 'build_objective', 'require_trainable', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
+__all__ = ['learning_rate', 'build_objective', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
 
 # %% ../../nbs/4_training/12_training.ipynb #3f751fec
 def learning_rate(
@@ -39,37 +38,25 @@ def learning_rate(
     optim: DictConfig, # lr, final_lr, warmup (a share of S)
 ) -> float:
     "Linear warm-up, then half a cosine (@eq-schedule; Loshchilov & Hutter 2017)."
-    require_int('step', step, 0); require_int('total', total); require_number('optim.lr', getattr(optim, 'lr', None), above=0, high=1e30)
+    require_int('step', step, 0)
+    require_int('total', total)
+    require_number('optim.lr', getattr(optim, 'lr', None), above=0, high=1e30)
     warm = max(1, round(optim.warmup*total))
     if step < warm: return optim.lr*(step + 1)/warm
-    return optim.final_lr + (optim.lr - optim.final_lr)*(1 + math.cos(math.pi*(step - warm)/max(1, total - warm)))/2
+    angle = math.pi*(step - warm)/max(1, total - warm)
+    return optim.final_lr + (optim.lr - optim.final_lr)*(1 + math.cos(angle))/2
 
 # %% ../../nbs/4_training/12_training.ipynb #a292e6b0
-def build_objective(cfg: DictConfig) -> Objective:
+def build_objective(
+    cfg: DictConfig,       # settings, from `load_config`
+    action_dim: int = 2,   # A, size of an action
+) -> Objective:
     "The objective that `cfg.loss` describes, for embeddings of `cfg.model.dim`."
     require_type('cfg', cfg, DictConfig, "settings, such as load_config('quick')")
-    l, dim = OmegaConf.to_container(cfg.loss), cfg.model.dim
-    widths = l.pop('projector')
+    loss, dim = OmegaConf.to_container(cfg.loss), cfg.model.dim
+    widths = loss.pop('projector')
     projector = Projector(dim, widths) if widths else None
-    return Objective(**l, projector=projector, idm=InverseDynamics(projector.dim if projector and l['project_idm'] else dim))
-
-# %% ../../nbs/4_training/12_training.ipynb #212c229c
-def require_trainable(cfg: DictConfig):
-    "Refuse settings that could not be trained with."
-    require_type('cfg', cfg, DictConfig, "settings, such as load_config('quick')")
-    if lacking := [k for k in ('name', 'seed', 'data', 'model', 'loss', 'optim', 'eval', 'save_every') if k not in cfg]:
-        raise ValueError(f"these settings have no '{lacking[0]}', so they are not of a run; take a preset such as quick")
-    empty = [k for k in dotted_keys(cfg) if OmegaConf.select(cfg, k) is None and k != 'loss.projector']
-    if empty: raise ValueError(f'{empty[0]} is null; give it a value')
-    whole = lambda v, least: isinstance(v, int) and not isinstance(v, bool) and least <= v < 10**9
-    for k, least in (('optim.batch', 1), ('optim.epoch_steps', 1), ('optim.epochs', 1), ('save_every', 1), ('eval.unroll_clips', 1), ('eval.unroll_every', 0), ('eval.plan_every', 0)):
-        if not whole(v := OmegaConf.select(cfg, k), least): raise ValueError(f'{k} must be at least {least} and a whole number, got {v}')
-    if not whole(cfg.seed, -10**9): raise ValueError(f'seed must be a whole number, got {cfg.seed}')
-    for k in ('lr', 'predictor_scale', 'clip'):
-        if not 0 < cfg.optim[k] <= 1e30: raise ValueError(f'optim.{k} must be positive, got {cfg.optim[k]}')
-    for k in ('final_lr', 'weight_decay', 'warmup'):
-        if not 0 <= cfg.optim[k] < (1.01 if k == 'warmup' else 1e30): raise ValueError(f'optim.{k} must be zero or positive' + ', and a share'*(k == 'warmup') + f', got {cfg.optim[k]}')
-    if cfg.optim.batch*cfg.data.clip < 2: raise ValueError(f'optim.batch × data.clip must be at least 2 frames, got {cfg.optim.batch*cfg.data.clip}')
+    return Objective(dim, **loss, projector=projector, action_dim=action_dim)
 
 # %% ../../nbs/4_training/12_training.ipynb #6b42ff05
 class Learner:
@@ -78,35 +65,44 @@ class Learner:
         cfg: DictConfig,                          # settings, from `load_config`
         device: torch.device | str | None = None, # default: the best device of this machine
     ):
-        require_trainable(cfg)
-        self.cfg, self.device = cfg, as_device(device or best_device())
+        self.cfg, self.device = require_trainable(cfg), as_device(device or best_device())
         self._build()
         self._build_optimizers()
         self.data, self.generator = TrajectoryConfig(**cfg.data), rng(cfg.seed, self.device)
         self.step, self.seconds, self.data_seconds = 0, 0., 0.
-        self.graphed = CudaGraph(self._backward, self.generator) if can_graph(self.device) else None   # see `backward`
-        self.compiled = torch.compile(self.jepa.encoder) if can_compile(self.device) else None     # see `encode`
+        self.graphed, self.compiled = None, None                      # see `backward`, `encode`
+        if can_graph(self.device): self.graphed = CudaGraph(self._backward, self.generator)
+        if can_compile(self.device): self.compiled = torch.compile(self.jepa.encoder)
 
 # %% ../../nbs/4_training/12_training.ipynb #cd94b90a
+@patch
+def build_model(self:Learner) -> JEPA:
+    "The model; a learner of another kind may build another one."
+    return build_jepa(self.cfg.model)
+
 @patch
 def _build(self:Learner):
     "Model, objective and probe, with initial weights that depend on the seed alone."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(self.cfg.seed)
-        self.jepa, self.objective, self.probe = build_jepa(self.cfg.model), build_objective(self.cfg), PositionProbe(self.cfg.model.dim)
+        self.jepa = self.build_model()
+        self.objective = build_objective(self.cfg, getattr(self.jepa.predictor, 'action_dim', 2))
+        self.probe = PositionProbe(self.cfg.model.dim)
     for m in self.modules.values(): m.to(self.device)
 
 @patch(as_prop=True)
-def modules(self:Learner) -> dict: return dict(jepa=self.jepa, objective=self.objective, probe=self.probe)
+def modules(self:Learner) -> dict:
+    return dict(jepa=self.jepa, objective=self.objective, probe=self.probe)
 
 # %% ../../nbs/4_training/12_training.ipynb #9cdab168
 @patch
 def _build_optimizers(self:Learner):
-    "One optimiser for the model, in which the predictor has its own step size, and one for the probe."
-    o, dreamer = self.cfg.optim, list(self.jepa.predictor.parameters())
-    others = [p for p in [*self.jepa.parameters(), *self.objective.parameters()] if all(p is not q for q in dreamer)]
-    groups = [dict(params=others, scale=1.), dict(params=dreamer, scale=o.predictor_scale)]
-    fused = self.device.type == 'cuda'                                      # one kernel for all parameters
+    "One optimiser for the model, whose predictor has its own step size, and one for the probe."
+    o, predictor = self.cfg.optim, list(self.jepa.predictor.parameters())
+    others = [p for p in [*self.jepa.parameters(), *self.objective.parameters()]
+              if all(p is not q for q in predictor)]
+    groups = [dict(params=others, scale=1.), dict(params=predictor, scale=o.predictor_scale)]
+    fused = self.device.type == 'cuda'   # one kernel for all parameters
     self.optimizer = torch.optim.AdamW(groups, lr=o.lr, weight_decay=o.weight_decay, fused=fused)
     self.probe_optimizer = torch.optim.AdamW(self.probe.parameters(), lr=1e-3, fused=fused)
 
@@ -130,11 +126,14 @@ def sample_batch(self:Learner) -> Clip:
 # %% ../../nbs/4_training/12_training.ipynb #fe3c15be
 @patch
 def encode(self:Learner, obs):   # uint8 [B,T,C,H,W] -> [B,T,D]
-    return self.jepa.encode(obs) if self.compiled is None else self.compiled(self.jepa.normalizer.obs(obs))
+    if self.compiled is None: return self.jepa.encode(obs)
+    return self.compiled(self.jepa.normalizer.obs(obs))
 
 # %% ../../nbs/4_training/12_training.ipynb #31497200
 @patch
-def loss(self:Learner, clip: Clip) -> tuple:   # scalar to descend, and name -> detached scalar: the objective's parts, `total`, `probe`
+def loss(self:Learner,
+    clip: Clip,
+) -> tuple:   # scalar to minimise; name -> detached scalar: the objective's parts, `total`, `probe`
     "The objective and the probe's loss on a batch (@eq-total)."
     with autocast(self.device):
         z = self.encode(clip.obs)
@@ -145,11 +144,15 @@ def loss(self:Learner, clip: Clip) -> tuple:   # scalar to descend, and name -> 
 # %% ../../nbs/4_training/12_training.ipynb #6e561ca3
 @patch
 def optimizer_step(self:Learner):
-    "Step along the gradients that lie ready, each part clipped for itself (@eq-clip), and clear them."
+    "Step along the gradients, each part clipped for itself (@eq-clip), and clear them."
     o = self.cfg.optim
-    for group in self.optimizer.param_groups: group['lr'] = group['scale']*learning_rate(self.step, self.total_steps, o)
-    for part in (self.jepa.encoder, self.jepa.predictor): torch.nn.utils.clip_grad_norm_(part.parameters(), o.clip)
-    for opt in (self.optimizer, self.probe_optimizer): opt.step(); opt.zero_grad(set_to_none=not self.graphed)
+    for group in self.optimizer.param_groups:
+        group['lr'] = group['scale']*learning_rate(self.step, self.total_steps, o)
+    for part in (self.jepa.encoder, self.jepa.predictor):
+        torch.nn.utils.clip_grad_norm_(part.parameters(), o.clip)
+    for opt in (self.optimizer, self.probe_optimizer):
+        opt.step()
+        opt.zero_grad(set_to_none=not self.graphed)
     self.step += 1
 
 # %% ../../nbs/4_training/12_training.ipynb #cb51ef52
@@ -193,8 +196,10 @@ def train_step(
 @patch
 def state(self:Learner) -> dict:
     "All that changes, as tensors, numbers and text."
-    parts = {k: getattr(self, k).state_dict() for k in SAVED} | {k: getattr(self, k) for k in COUNTS}
-    return parts | dict(generator=self.generator.get_state(), config=OmegaConf.to_yaml(self.cfg))
+    parts = {k: getattr(self, k).state_dict() for k in SAVED}
+    counts = {k: getattr(self, k) for k in COUNTS}
+    return parts | counts | dict(generator=self.generator.get_state(),
+                                 config=OmegaConf.to_yaml(self.cfg))
 
 @patch
 def restore(self:Learner, state: dict):
@@ -202,14 +207,17 @@ def restore(self:Learner, state: dict):
     for k in SAVED: getattr(self, k).load_state_dict(state[k])
     for k in COUNTS: setattr(self, k, state[k])
     self.generator.set_state(state['generator'].cpu())
-    for opt in (self.optimizer, self.probe_optimizer): opt.zero_grad(set_to_none=not self.graphed)   # of a step that was broken off
+    for opt in (self.optimizer, self.probe_optimizer):
+        opt.zero_grad(set_to_none=not self.graphed)   # of a step that was broken off
 
 # %% ../../nbs/4_training/12_training.ipynb #0169635f
 def _card(learner: Learner, rows: list[dict]) -> dict:
     "What the model's card says of its making."
     last = {k: v for r in rows for k, v in r.items()}
-    return dict(config=OmegaConf.to_container(learner.cfg), steps=learner.step, frames=learner.frames, device=device_name(learner.device),
-                seconds=round(learner.seconds, 1), data_seconds=round(learner.data_seconds, 1), numbers=last, history=rows)
+    return dict(config=OmegaConf.to_container(learner.cfg), steps=learner.step,
+                frames=learner.frames, device=device_name(learner.device),
+                seconds=round(learner.seconds, 1), data_seconds=round(learner.data_seconds, 1),
+                numbers=last, history=rows)
 
 # %% ../../nbs/4_training/12_training.ipynb #32b9fd1f
 def _save(learner: Learner, rows: list[dict], folder: Path):
@@ -217,7 +225,8 @@ def _save(learner: Learner, rows: list[dict], folder: Path):
     epoch_ends = learner.step % learner.cfg.optim.epoch_steps == 0
     if epoch_ends:
         trained = Trained(learner.jepa, learner.probe, _card(learner, rows))
-        save_trained(folder/f'epoch_{learner.epoch:03}', trained, half=True); save_trained(folder/'model', trained)
+        save_trained(folder/f'epoch_{learner.epoch:03}', trained, half=True)
+        save_trained(folder/'model', trained)
     if epoch_ends or learner.step % learner.cfg.save_every == 0: save_state(learner, folder)
 
 # %% ../../nbs/4_training/12_training.ipynb #335a27fe
@@ -237,7 +246,8 @@ def every(
     measure: Callable,  # learner -> dict of numbers
 ) -> Callable:
     "A callback that measures every so many steps, with the model in evaluation mode."
-    require_int('steps', steps, 0); require_methods('measure', measure, '__call__')
+    require_int('steps', steps, 0)
+    require_methods('measure', measure, '__call__')
     def callback(learner):
         if not steps or learner.step % steps: return {}
         for m in learner.modules.values(): m.eval()
@@ -249,7 +259,7 @@ def every(
 
 # %% ../../nbs/4_training/12_training.ipynb #88914f4c
 def _steps(learner: Learner, show: bool):
-    "Count the steps that are left; with `show`, under a bar for the epochs and one for the steps of each, which an interrupt closes."
+    "Count the steps that are left; with `show`, under bars, which an interrupt closes."
     if show: from fastprogress.fastprogress import master_bar, progress_bar
     o = learner.cfg.optim
     bar = master_bar(range(learner.epoch, o.epochs)) if show else range(learner.epoch, o.epochs)
@@ -258,7 +268,8 @@ def _steps(learner: Learner, show: bool):
             left = range(learner.step % o.epoch_steps, o.epoch_steps)
             for _ in (progress_bar(left, parent=bar) if show else left): yield bar
     except BaseException:
-        for b in [getattr(bar, k) for k in ('child', 'main_bar') if hasattr(bar, k)]: b.on_interrupt()
+        for b in [getattr(bar, k) for k in ('child', 'main_bar') if hasattr(bar, k)]:
+            b.on_interrupt()
         raise
 
 # %% ../../nbs/4_training/12_training.ipynb #66ba9639
@@ -273,7 +284,8 @@ def _show(bar, rows: list[dict]):
 
 def _clock(learner: Learner, since: float) -> float:
     "Add the time since the last look at the clock to the run's; returns the time now."
-    now = time.perf_counter(); learner.seconds += now - since
+    now = time.perf_counter()
+    learner.seconds += now - since
     return now
 
 # %% ../../nbs/4_training/12_training.ipynb #64b0c62d
@@ -285,7 +297,7 @@ def train(
     device: torch.device | str | None = None, # default: the best device of this machine
     progress: bool = True,                    # show a bar
     log_every: int = 10,                      # steps between logged losses
-    trackers=(),                              # functions that are told each row of metrics.jsonl, those of earlier parts of the run first
+    trackers=(),                              # functions that are told each row of metrics.jsonl
     learner: Learner | None = None,           # another kind of learner
 ) -> Run:
     "Train until `cfg.optim.epochs` are done, saving as it goes; start it again to continue."
@@ -310,8 +322,10 @@ def history(
     key: str,    # 'prediction', 'probe', 'unroll_8', …
 ) -> tuple:      # steps, values
     "One curve out of a model's card."
-    if not isinstance(card, dict) or not card.get('history'): raise ValueError('card has no history; give the card of a model that `train` made')
+    if not isinstance(card, dict) or not card.get('history'):
+        raise ValueError('card has no history; give the card of a model that `train` made')
     known = dict.fromkeys(k for r in card['history'] for k in r)
-    if key not in known: raise ValueError(f"key '{key}' is no curve of this card{nearest(key, known)}")
+    if key not in known:
+        raise ValueError(f"key '{key}' is no curve of this card{nearest(key, known)}")
     rows = [r for r in card['history'] if key in r]
     return [r['step'] for r in rows], [r[key] for r in rows]

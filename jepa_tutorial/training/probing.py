@@ -7,105 +7,121 @@ __all__ = ['PositionProbe', 'probe_loss', 'embed', 'decode', 'probe_error', 'fit
 
 # %% ../../nbs/4_training/11_probing.ipynb #7c5438d1
 import torch, torch.nn as nn, torch.nn.functional as F
-from jepa_tutorial.tools.checks import (
-    require_generator, require_int, require_methods, require_number, require_tensors
-)
+from jaxtyping import Float
+from torch import Tensor
+from ..tools.checks import (a_generator, can, checked, number, Pixels, require_finite,
+                                        require_int, require_methods, size, typed, whole )
 from ..model.jepa import JEPA
 
 # %% ../../nbs/4_training/11_probing.ipynb #202605a7
 class PositionProbe(nn.Module):
-    "A small reader of embeddings: [...,D] -> the dot's position [...,2], standardised (@eq-probe)."
+    "Reads the dot's position, standardised, off an embedding (@eq-probe)."
+    @checked(dim=size, hidden=size)
     def __init__(self,
         dim: int = 512,     # D, width of the embedding
         hidden: int = 512,  # width of the hidden layer
     ):
-        super().__init__(); require_int('dim', dim, high=2**16); require_int('hidden', hidden, high=2**16)
+        super().__init__()
+        self.dim = dim
         self.net = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, 2))
 
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        require_tensors('z [...,D]', z, like=self.net[0].weight, D=self.net[0].in_features)
+    @typed
+    def forward(self, z: Float[Tensor, "... {self.dim}"]) -> Float[Tensor, "... 2"]:
         return self.net(z)
 
 # %% ../../nbs/4_training/11_probing.ipynb #802bdbfe
+@checked(probe=can('__call__'))
+@typed
 def probe_loss(
-    probe: nn.Module,                   # reads embeddings
-    z: torch.Tensor,                    # [...,D] embeddings; no gradient flows back into them
-    position_normalised: torch.Tensor,  # [...,2] standardised true positions
-) -> torch.Tensor:                      # scalar
+    probe: nn.Module,                               # reads embeddings
+    z: Float[Tensor, "*B D"],                       # embeddings; no gradient flows back into them
+    position_normalised: Float[Tensor, "*B 2"],     # standardised true positions
+) -> Float[Tensor, ""]:
     "Mean squared error of the probe on detached embeddings (@eq-probe-loss)."
-    require_methods('probe', probe, '__call__'); require_tensors('z [...,D], position_normalised [...,2]', z, position_normalised)
     return F.mse_loss(probe(z.detach()).float(), position_normalised.float())
 
 # %% ../../nbs/4_training/11_probing.ipynb #3d4ea865
 @torch.no_grad()
+@checked(jepa=can('encode'), chunk=whole(1))
+@typed
 def embed(
     jepa: JEPA,
-    obs: torch.Tensor,  # uint8 [B,T,2,H,W]
-    chunk: int = 32,    # clips encoded at a time
-) -> torch.Tensor:      # [B,T,D]
+    obs: Pixels[Tensor, "B ..."],   # [B,T,C,H,W]
+    chunk: int = 32,                # clips encoded at a time
+) -> Float[Tensor, "B T D"]:
     "Encode clips without gradients, a chunk at a time."
-    require_methods('jepa', jepa, 'encode'); require_tensors('obs [B,...] image', obs); require_int('chunk', chunk); return torch.cat([jepa.encode(o) for o in obs.split(chunk)])
+    return torch.cat([jepa.encode(o) for o in obs.split(chunk)])
 
 # %% ../../nbs/4_training/11_probing.ipynb #2a16c7a4
 @torch.no_grad()
+@checked(probe=can('__call__'))
+@typed
 def decode(
-    jepa: JEPA,        # supplies the normalizer
+    jepa: JEPA,                 # supplies the normaliser
     probe: nn.Module,
-    z: torch.Tensor,   # [...,D] embeddings, true or imagined
-) -> torch.Tensor:     # [...,2] (x, y) in pixels
+    z: Float[Tensor, "*B D"],   # embeddings, encoded or predicted
+) -> Float[Tensor, "*B 2"]:     # (x, y) in pixels
     "Where the probe sees the dot."
-    require_methods('jepa.normalizer', getattr(jepa, 'normalizer', None), 'inverse_position'); require_methods('probe', probe, '__call__'); require_tensors('z [...,D]', z)
+    require_methods('jepa.normalizer', getattr(jepa, 'normalizer', None), 'inverse_position')
     return jepa.normalizer.inverse_position(probe(z).float())
 
 # %% ../../nbs/4_training/11_probing.ipynb #eb325e70
+@typed
 def probe_error(
     jepa: JEPA,
     probe: nn.Module,
-    obs: torch.Tensor,       # uint8 [B,T,2,H,W]
-    position: torch.Tensor,  # [B,T,2] true positions in pixels
-) -> float:                  # pixels
+    obs: Pixels[Tensor, "B T ..."],     # [B,T,C,H,W]
+    position: Float[Tensor, "B T 2"],   # true positions in pixels
+) -> float:                             # pixels
     "Mean distance between the decoded and the true dot (@eq-probe-error)."
-    require_tensors('obs [B,T,...] image, position [B,T,2]', obs, position)
     seen = decode(jepa, probe, embed(jepa, obs))
     return (seen - position.to(seen)).norm(dim=-1).mean().item()
 
 # %% ../../nbs/4_training/11_probing.ipynb #1a8962a3
+@checked(probe=can('parameters'), steps=whole(0), batch=whole(1), lr=number(above=0),
+         generator=a_generator)
+@typed
 def fit_probe(
-    probe: nn.Module,                   # trained in place
-    z: torch.Tensor,                    # [...,D] embeddings of a frozen encoder
-    position_normalised: torch.Tensor,  # [...,2] standardised true positions
+    probe: nn.Module,                           # trained in place
+    z: Float[Tensor, "*B n D"],                 # embeddings of a frozen encoder
+    position_normalised: Float[Tensor, "*B n 2"],   # standardised true positions
     steps: int = 400, batch: int = 256, lr: float = 1e-3,
-    generator: torch.Generator | None = None,  # draws the batches
-) -> nn.Module:                         # the probe
+    generator: torch.Generator | None = None,   # draws the batches
+) -> nn.Module:                                 # the probe
     "Train a probe on embeddings that are already there."
-    require_methods('probe', probe, 'parameters'); require_tensors('z [...,n,D], position_normalised [...,n,2]', z, position_normalised, finite=True)
-    require_int('steps', steps, 0); require_int('batch', batch); require_number('lr', lr, above=0); require_generator(generator)
+    require_finite(z=z, position_normalised=position_normalised)
     z, p = z.detach().flatten(0, -2), position_normalised.flatten(0, -2).to(z)
     where = generator.device if generator is not None else z.device
     opt = torch.optim.AdamW(probe.parameters(), lr=lr)
     for _ in range(steps):
         i = torch.randint(len(z), (batch,), generator=generator, device=where).to(z.device)
-        opt.zero_grad(); probe_loss(probe, z[i], p[i]).backward(); opt.step()
+        opt.zero_grad()
+        probe_loss(probe, z[i], p[i]).backward()
+        opt.step()
     return probe
 
 # %% ../../nbs/4_training/11_probing.ipynb #6cddb14b
 @torch.no_grad()
+@typed
 def effective_rank(
-    z: torch.Tensor,  # [...,D] embeddings
-) -> float:           # between 1 and min(number of embeddings, D)
+    z: Float[Tensor, "... n D"],   # embeddings
+) -> float:                        # between 1 and min(number of embeddings, D)
     "exp(entropy) of the normalised singular values (@eq-effective-rank)."
-    require_tensors('z [...,n,D]', z, finite=True); s = torch.linalg.svdvals(z.detach().float().flatten(0, -2))
+    require_finite(z=z)
+    s = torch.linalg.svdvals(z.detach().float().flatten(0, -2))
     p = s / s.sum().clamp_min(1e-12)
     return torch.special.entr(p).sum().exp().item()
 
 # %% ../../nbs/4_training/11_probing.ipynb #4da668d1
 @torch.no_grad()
+@typed
 def pca(
-    z: torch.Tensor,  # [...,D] embeddings
-    k: int = 2,       # how many coordinates to keep
-) -> torch.Tensor:    # [...,k], the widest direction first
+    z: Float[Tensor, "*B n D"],   # embeddings
+    k: int = 2,                   # how many coordinates to keep
+) -> Float[Tensor, "*B n k"]:     # the widest direction first
     "Coordinates of the embeddings along the `k` directions in which they vary most (@eq-pca)."
-    require_tensors('z [...,n,D]', z, finite=True); require_int('k', k, high=z.shape[-1])
+    require_finite(z=z)
+    require_int('k', k, high=z.shape[-1])
     x = z.detach().float().flatten(0, -2)
     x = x - x.mean(0)
     v = torch.linalg.svd(x, full_matrices=False).Vh[:k]

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 import torch
 from jepa_tutorial.tools.checks import (
-    require_int, require_methods, require_number, require_type, whole_seed
+    number, positive, require_fields, require_int, require_methods, require_type, share, whole,
+    whole_seed
 )
 from ..tools.devices import amp_dtype, autocast, rng
 from ..world.trajectories import sample_clips, TrajectoryConfig
@@ -23,13 +24,13 @@ __all__ = ['RefineConfig', 'encode_clips', 'refine']
 # %% ../../nbs/4_training/14_refining.ipynb #c7874a62
 @dataclass(frozen=True)
 class RefineConfig:
-    "How a predictor is trained on long dreams."
-    films: int = 4800      # how many are encoded, once
+    "How a predictor is trained on long rollouts."
+    clips: int = 4800      # how many are encoded, once
     frames: int = 65       # of each
-    steps: int = 56        # of a dream
-    kappa: float = 50.     # every second film is of a dot that hardly turns: how straight it walks
+    steps: int = 56        # of a rollout
+    kappa: float = 50.     # concentration of the turning angle in every second batch of clips
     updates: int = 3000    # steps of training
-    batch: int = 160       # dreams in each
+    batch: int = 160       # rollouts in each
     lr: float = 1e-3
     final_lr: float = 1e-6
     warmup: float = .01
@@ -37,73 +38,88 @@ class RefineConfig:
     seed: int = 5
 
     def __post_init__(self):
-        for k in ('films', 'frames', 'steps', 'updates', 'batch'): require_int(k, getattr(self, k))
-        if not 1 <= self.steps < self.frames: raise ValueError(f'steps is {self.steps}; a film of {self.frames} frames has dreams of 1 to {self.frames - 1} steps')
-        for k in ('lr', 'final_lr', 'clip'): require_number(k, getattr(self, k), above=0)
-        whole_seed(self.seed); require_number('warmup', self.warmup, 0, 1); require_number('kappa', self.kappa, 0, 1e6)
+        require_fields(self, clips=whole(), frames=whole(), steps=whole(), updates=whole(),
+                       batch=whole(), lr=positive, final_lr=positive, clip=positive,
+                       warmup=share, kappa=number(0, 1e6))
+        whole_seed(self.seed)
+        if self.steps < self.frames: return
+        raise ValueError(f'steps is {self.steps}; a clip of {self.frames} frames has rollouts of '
+                         f'1 to {self.frames - 1} steps')
 
 # %% ../../nbs/4_training/14_refining.ipynb #bd9af3b9
 @torch.no_grad()
 def encode_clips(
     jepa: JEPA,
-    dreams: RefineConfig,
+    cfg: RefineConfig,
     fixed_wall: bool = False,   # the same wall and door in all of them?
-    piece: int = 32,            # films made at once
+    piece: int = 32,            # clips made at once
 ) -> tuple:                     # embeddings [n,F,D] and actions [n,F,A]
-    "Films of wanderers and of dots that walk straight on, in turns."
-    require_methods('jepa', jepa, 'encode', 'parameters'); require_type('dreams', dreams, RefineConfig, 'RefineConfig()'); require_int('piece', piece)
-    dev = next(jepa.parameters()).device
-    g, out, usual = rng(dreams.seed, dev), [], TrajectoryConfig().kappa
-    for i in range(0, dreams.films, piece):
-        kappa = dreams.kappa if i//piece % 2 else usual
-        cfg = TrajectoryConfig(kappa=kappa, steps=max(90, dreams.frames), clip=dreams.frames, door_centred=.5, door_start=.25, fixed_wall=fixed_wall)
-        film = sample_clips(min(piece, dreams.films - i), cfg, g, dev)
-        with autocast(dev): out.append((jepa.encode(film.obs).to(amp_dtype(dev) or torch.float32), film.action))
+    "Clips of the usual trajectories and of nearly straight ones, in turns."
+    _require(jepa, cfg)
+    require_int('piece', piece)
+    dev, out = next(jepa.parameters()).device, []
+    g, usual = rng(cfg.seed, dev), TrajectoryConfig().kappa
+    for i in range(0, cfg.clips, piece):
+        data = TrajectoryConfig(
+            kappa=cfg.kappa if i//piece % 2 else usual, steps=max(90, cfg.frames), clip=cfg.frames,
+            door_centred=.5, door_start=.25, fixed_wall=fixed_wall)
+        clip = sample_clips(min(piece, cfg.clips - i), data, g, dev)
+        with autocast(dev): z = jepa.encode(clip.obs).to(amp_dtype(dev) or torch.float32)
+        out.append((z, clip.action))
     return tuple(torch.cat(v) for v in zip(*out))
+
+def _require(jepa, cfg):
+    require_methods('jepa', jepa, 'encode', 'predict', 'parameters')
+    require_type('cfg', cfg, RefineConfig, 'RefineConfig()')
 
 # %% ../../nbs/4_training/14_refining.ipynb #0600ba06
 def _excerpts(z, actions, n, length, generator):
     "`n` excerpts of `length` steps: embeddings [n,length+1,D] and actions [n,length+1,A]."
-    film = torch.randint(len(z), (n, 1), generator=generator, device=z.device)
+    clip = torch.randint(len(z), (n, 1), generator=generator, device=z.device)
     first = torch.randint(z.shape[1] - length, (n, 1), generator=generator, device=z.device)
     frame = first + torch.arange(length + 1, device=z.device)
-    return z[film, frame].float(), actions[film, frame]
+    return z[clip, frame].float(), actions[clip, frame]
 
 # %% ../../nbs/4_training/14_refining.ipynb #89c3e4bf
 @torch.inference_mode(False)   # whatever an interrupted cell has left switched on
 def refine(
     trained: Trained,
-    dreams: RefineConfig = RefineConfig(),
-    fixed_wall: bool | None = None,   # None: as the model's own data
-    say: Callable | None = None,      # called with (updates done, loss) after each
-) -> Trained:                         # a new model; its card tells how it was refined
-    "Train the predictor alone on long dreams; encoder, probe and LayerNorm stay as they are."
-    require_type('trained', trained, Trained, 'a Trained, such as load_pretrained()'); require_type('dreams', dreams, RefineConfig, 'RefineConfig()')
-    require_methods('trained.jepa', trained.jepa, 'encode', 'predict', 'parameters')
+    cfg: RefineConfig = RefineConfig(),
+    fixed_wall: bool | None = None,       # None: as the model's own data
+    on_update: Callable | None = None,    # called with (updates done, loss) after each
+) -> Trained:                             # a new model; its card tells how it was refined
+    "Train the predictor alone on long rollouts; encoder, probe and LayerNorm stay as they are."
+    require_type('trained', trained, Trained, 'a Trained, such as load_pretrained()')
+    _require(trained.jepa, cfg)
     began, jepa = time.perf_counter(), copy.deepcopy(trained.jepa)
     if fixed_wall is None: fixed_wall = _own_walls(trained.card)
-    jepa.requires_grad_(False); jepa.predictor.requires_grad_(True)
-    films, g = encode_clips(jepa, dreams, fixed_wall), rng(dreams.seed, next(jepa.parameters()).device)
-    optimizer = torch.optim.AdamW(jepa.predictor.parameters(), lr=dreams.lr, weight_decay=1e-5)
-    for i in range(dreams.updates):
-        loss = _update(jepa, films, dreams, optimizer, i, g)
-        if say: say(i + 1, loss)
-    card = trained.card | dict(refined=asdict(dreams) | dict(loss=loss.item(), seconds=round(time.perf_counter() - began, 1)))
+    jepa.requires_grad_(False)
+    jepa.predictor.requires_grad_(True)
+    clips, g = encode_clips(jepa, cfg, fixed_wall), rng(cfg.seed, next(jepa.parameters()).device)
+    optimizer = torch.optim.AdamW(jepa.predictor.parameters(), lr=cfg.lr, weight_decay=1e-5)
+    for i in range(cfg.updates):
+        loss = _update(jepa, clips, cfg, optimizer, i, g)
+        if on_update: on_update(i + 1, loss)
+    took = dict(loss=loss.item(), seconds=round(time.perf_counter() - began, 1))
+    card = trained.card | dict(refined=asdict(cfg) | took)
     return Trained(jepa.requires_grad_(True).eval(), trained.probe, card)
 
 # %% ../../nbs/4_training/14_refining.ipynb #5457b72b
 def _own_walls(card) -> bool:
     "Were the walls that a model was trained on fixed?"
     try: return card['config']['data']['fixed_wall']
-    except (KeyError, TypeError, IndexError): raise ValueError('trained has a card without config.data.fixed_wall; give fixed_wall') from None
+    except (KeyError, TypeError, IndexError):
+        raise ValueError('trained has a card without config.data.fixed_wall; '
+                         'give fixed_wall') from None
 
 # %% ../../nbs/4_training/14_refining.ipynb #1eefc1e4
-def _update(jepa, films, dreams, optimizer, i, generator):
+def _update(jepa, clips, cfg, optimizer, i, generator):
     "One step of training; returns its loss."
-    z, actions = _excerpts(*films, n=dreams.batch, length=dreams.steps, generator=generator)
-    for group in optimizer.param_groups: group['lr'] = learning_rate(i, dreams.updates, dreams)
-    with autocast(z.device): loss = rollout_loss(jepa, z, actions, dreams.steps)
+    z, actions = _excerpts(*clips, n=cfg.batch, length=cfg.steps, generator=generator)
+    for group in optimizer.param_groups: group['lr'] = learning_rate(i, cfg.updates, cfg)
+    with autocast(z.device): loss = rollout_loss(jepa, z, actions, cfg.steps)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(jepa.predictor.parameters(), dreams.clip)
-    optimizer.step(); optimizer.zero_grad()
+    torch.nn.utils.clip_grad_norm_(jepa.predictor.parameters(), cfg.clip)
+    optimizer.step()
+    optimizer.zero_grad()
     return loss.detach()

@@ -14,6 +14,7 @@ from jepa_tutorial.tools.files import (
 from ..tools.config import dotted_keys, parse_settings
 from ..tools.devices import rng
 from .checkpoints import require_finite_weights, require_shapes
+from .settings import with_defaults
 
 # %% auto #0
 __all__ = ['SAVED', 'COUNTS', 'save_state', 'require_same_settings', 'load_state', 'read_metrics', 'metrics_row', 'log_row',
@@ -33,17 +34,23 @@ _FREE = ('eval', 'save_every', 'name')   # settings that may change between the 
 
 def require_same_settings(old: DictConfig, new: DictConfig, folder: Path):
     "Refuse to continue a run under settings that would make it another run."
+    defaults = with_defaults({})               # of settings that came after the run
     for k in dotted_keys(new):
-        was, now = OmegaConf.select(old, k), OmegaConf.select(new, k)
-        if k.split('.')[0] in _FREE or isinstance(now, DictConfig) or was == now: continue
-        raise ValueError(f"{folder} holds a run with {k}={was}, not {now}; choose another folder or the same settings")
+        now = OmegaConf.select(new, k)
+        if k.split('.')[0] in _FREE or isinstance(now, DictConfig): continue
+        was = OmegaConf.select(old, k, default=OmegaConf.select(defaults, k))
+        if was == now: continue
+        raise ValueError(f"{folder} holds a run with {k}={was}, not {now}; choose another folder "
+                         "or the same settings")
 
 # %% ../../nbs/appendix/resuming.ipynb #b3e989eb
 def _read_state(path: Path) -> dict:
-    "What `save_state` wrote, if each part of the archive has its checksum, and is no longer than the archive."
+    "What `save_state` wrote, if the archive is whole and each of its parts has its checksum."
     with zipfile.ZipFile(path) as z:
-        if sum(part.file_size for part in z.infolist()) > path.stat().st_size: raise ValueError('its parts are longer than the file')
-        if any(part.filename.endswith('constants.pkl') for part in z.infolist()): raise ValueError('it is a program (TorchScript)')
+        if sum(part.file_size for part in z.infolist()) > path.stat().st_size:
+            raise ValueError('its parts are longer than the file')
+        if any(part.filename.endswith('constants.pkl') for part in z.infolist()):
+            raise ValueError('it is a program (TorchScript)')
         if bad := z.testzip(): raise ValueError(f'checksums of {bad} differ')
     return torch.load(path, map_location='cpu', weights_only=True)
 
@@ -51,7 +58,9 @@ def load_state(learner, folder: Path):
     "Continue from `state.pt`; refuses a state that is damaged or was made with other settings."
     path = folder/'state.pt'
     anew = 'delete it to start this run anew'
-    with reading(path, anew): state = _read_state(path); settings = parse_settings(state['config'])
+    with reading(path, anew):
+        state = _read_state(path)
+        settings = parse_settings(state['config'])
     require_same_settings(settings, learner.cfg, folder)
     with reading(path, anew): _check_state(state, learner)
     learner.restore(state)
@@ -59,21 +68,29 @@ def load_state(learner, folder: Path):
 # %% ../../nbs/appendix/resuming.ipynb #9cd61c50
 def _check_state(state: dict, learner):
     "Refuse a state that this learner can't become."
-    for k, module in learner.modules.items(): require_shapes(state[k], module.state_dict(), k); require_finite_weights(state[k], k)
+    for k, module in learner.modules.items():
+        require_shapes(state[k], want := module.state_dict(), k)
+        require_finite_weights(state[k], k, want)
     for k in ('optimizer', 'probe_optimizer'): _check_memory(state[k], getattr(learner, k), k)
     counts = [state[k] for k in COUNTS]
-    if type(state['step']) is not int or not all(0 <= c < math.inf for c in counts) or state['step'] > learner.total_steps:
-        raise ValueError(f'it counts {counts} (step, seconds, seconds of data), and the run has {learner.total_steps} steps')
-    rng(0, learner.device).set_state(state['generator'].cpu())        # one that can't be set raises here
+    counted = type(state['step']) is int and all(0 <= c < math.inf for c in counts)
+    if not counted or state['step'] > learner.total_steps:
+        raise ValueError(f'it counts {counts} (step, seconds, seconds of data), and the run has '
+                         f'{learner.total_steps} steps')
+    rng(0, learner.device).set_state(state['generator'].cpu())   # one that can't be set raises here
 
 # %% ../../nbs/appendix/resuming.ipynb #ce9c5f9c
 def _check_memory(state: dict, optimizer, name: str):
     "What an optimiser remembers has the shapes of its parameters."
-    if [len(g['params']) for g in state['param_groups']] != [len(g['params']) for g in optimizer.param_groups]: raise ValueError(f'{name} is of other parameters')
+    lengths = lambda groups: [len(g['params']) for g in groups]
+    if lengths(state['param_groups']) != lengths(optimizer.param_groups):
+        raise ValueError(f'{name} is of other parameters')
     params = [p for group in optimizer.param_groups for p in group['params']]
     have = {f'{i}.{k}': v for i, memory in state['state'].items() for k, v in memory.items()}
-    want = {f'{i}.{k}': torch.tensor(0.) if k == 'step' else params[i] for i in state['state'] for k in ('step', 'exp_avg', 'exp_avg_sq')}
-    require_shapes(have, want, name); require_finite_weights(have, name)
+    want = {f'{i}.{k}': torch.tensor(0.) if k == 'step' else params[i] for i in state['state']
+            for k in ('step', 'exp_avg', 'exp_avg_sq')}
+    require_shapes(have, want, name)
+    require_finite_weights(have, name)
 
 # %% ../../nbs/appendix/resuming.ipynb #0768b93d
 def read_metrics(
@@ -93,20 +110,26 @@ def _measured(i: int, line: bytes) -> dict:
     if len(line) > 2**16: raise ValueError(f'line {i} is longer than any row of numbers')
     try: row = parse_json(line, nan=True)
     except Exception as e: raise ValueError(f'line {i}: {e}') from None
-    fine = isinstance(row, dict) and type(row.get('step')) is int and row['step'] >= 0 and all(type(v) in (int, float) for v in row.values())
-    if not fine: raise ValueError(f'line {i} is not a row of numbers')
+    fine = isinstance(row, dict) and type(row.get('step')) is int and row['step'] >= 0
+    if not fine or any(type(v) not in (int, float) for v in row.values()):
+        raise ValueError(f'line {i} is not a row of numbers')
     return row
 
 # %% ../../nbs/appendix/resuming.ipynb #ce83b3ca
 def metrics_row(learner, values: dict, extra: dict) -> dict:
     "One line of the metrics."
-    return dict(step=learner.step, frames=learner.frames, **{k: v.item() for k, v in values.items()}, **extra, seconds=round(learner.seconds, 2))
+    return dict(step=learner.step, frames=learner.frames,
+                **{k: v.item() for k, v in values.items()}, **extra,
+                seconds=round(learner.seconds, 2))
 
 def log_row(rows: list[dict], folder: Path, row: dict, trackers=()):
-    "Append a row, here and on disk, and tell the trackers; refuse to go on with a loss that is not finite."
-    if not math.isfinite(row['total']): raise ValueError(f"training diverged: the loss at step {row['step']} is {row['total']}; try a lower optim.lr")
+    "Append a row, here and on disk, and tell the trackers; a loss that isn't finite ends the run."
+    if not math.isfinite(row['total']):
+        raise ValueError(f"training diverged: the loss at step {row['step']} is {row['total']}; "
+                         "try a lower optim.lr")
     rows.append(row)
-    with naming_folder(folder), open(folder/'metrics.jsonl', 'a') as f: f.write(json.dumps(row) + '\n')
+    with naming_folder(folder), open(folder/'metrics.jsonl', 'a') as f:
+        f.write(json.dumps(row) + '\n')
     for tell in trackers: tell(row)
 
 # %% ../../nbs/appendix/resuming.ipynb #c10cc264

@@ -7,9 +7,12 @@ __all__ = ['rollout', 'noise_like', 'Unroll', 'unroll_eval', 'unroll_frames', 'c
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #1f88c97b
 import numpy as np, torch, torch.nn as nn
+from jaxtyping import Float, Int
+from torch import Tensor
 from typing import NamedTuple
 from jepa_tutorial.tools.checks import (
-    require_generator, require_int, require_methods, require_number, require_tensors, require_type
+    a_generator, can, checked, number, Precise, record, require_finite, require_transitions,
+    typed, whole
 )
 from ..world.trajectories import Clip
 from ..world.two_rooms import Layout, render, require_layout, Rooms
@@ -18,65 +21,54 @@ from .probing import decode, embed
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #5fc5d252
 @torch.no_grad()
+@checked(jepa=can('unroll'))
+@typed
 def rollout(
     jepa: JEPA,
-    z0: torch.Tensor,       # [B,D] embedding of the first frame
-    actions: torch.Tensor,  # [B,T,A]
-) -> torch.Tensor:          # [B,T+1,D], the first frame included
+    z0: Float[Tensor, "B D"],         # embedding of the first frame
+    actions: Float[Tensor, "B T A"],
+) -> Float[Tensor, "B T+1 D"]:        # the first frame included
     "The model's own rollout, with the embedding it starts from in front (@eq-dream)."
-    require_methods('jepa', jepa, 'unroll')
-    require_tensors('z0 [B,D], actions [B,T,A]', z0, actions)
     return torch.cat([z0[:, None], jepa.unroll(z0, actions)], 1)
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #ac72d4cc
+@checked(generator=a_generator, sigma=number(0))
+@typed
 def noise_like(
-    actions: torch.Tensor,                     # [B,T,A]
-    generator: torch.Generator | None = None,  # source of chance
-    sigma: float = 1.,                         # standard deviation, in pixels
-) -> torch.Tensor:                             # [B,T,A]
+    actions: Float[Tensor, "..."],
+    generator: torch.Generator | None = None,   # random generator
+    sigma: float = 1.,                          # standard deviation, in pixels
+) -> Float[Tensor, "..."]:
     "Random actions in the place of `actions`."
-    require_tensors('actions [...]', actions)
-    require_generator(generator)
-    require_number('sigma', sigma, 0)
     where = generator.device if generator is not None else actions.device
     return sigma*torch.randn(actions.shape, generator=generator, device=where).to(actions)
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #824d3583
 class Unroll(NamedTuple):
     "Four versions of the same trajectories, in pixels."
-    gt: torch.Tensor        # [B,T+1,2] true positions
-    dec_gt: torch.Tensor    # [B,T+1,2] decoded from the encoded true frames
-    gt_act: torch.Tensor    # [B,T+1,2] decoded from the model's rollout under the true actions
-    rand_act: torch.Tensor  # [B,T+1,2] decoded from the model's rollout under random actions
-    error: torch.Tensor     # [T+1] mean distance between gt_act and gt, by step
-    layout: Layout          # walls and doors, each [B]
+    gt: Precise[Tensor, "B T 2"]        # true positions, of the first frame and after each action
+    dec_gt: Precise[Tensor, "B T 2"]    # decoded from the encoded true frames
+    gt_act: Precise[Tensor, "B T 2"]    # decoded from the model's rollout under the true actions
+    rand_act: Precise[Tensor, "B T 2"]  # decoded from the model's rollout under random actions
+    error: Float[Tensor, " T"]          # mean distance between gt_act and gt, by step
+    layout: Layout                      # walls and doors, each [B]
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #fe09aa90
 @torch.no_grad()
+@checked(jepa=can('encode', 'unroll'), probe=can('__call__'), clips=record(Clip),
+         generator=a_generator)
 def unroll_eval(
     jepa: JEPA, probe: nn.Module,
-    clips: Clip,                               # T+1 frames and at least T actions per clip
-    generator: torch.Generator | None = None,  # draws the random actions
-    sigma: float = 1.,                         # their standard deviation, in pixels
+    clips: Clip,                                # T frames, and T or T-1 actions, per clip
+    generator: torch.Generator | None = None,   # draws the random actions
+    sigma: float = 1.,                          # their standard deviation, in pixels
 ) -> Unroll:
-    "True positions, decoded frames, and the decoded rollouts under true and under random actions (@eq-unroll-error)."
-    require_methods('jepa', jepa, 'encode', 'unroll')
-    require_methods('probe', probe, '__call__')
-    require_type('clips', clips, Clip, 'a Clip, such as sample_clips(8)')
-    require_tensors('clips.obs [B,T,...] image, clips.action [B,S,A]', clips.obs, clips.action)
-    T = clips.obs.shape[1] - 1
-    if T < 1:
-        raise ValueError(f"clips has {T + 1} frame per clip, unrolling needs at least 2: sample "
-                         f"them with TrajectoryConfig(clip=91)")
-    if clips.action.shape[1] < T:
-        raise ValueError(f'clips.action has shape {list(clips.action.shape)}, but {T + 1} frames '
-                         f'need {T} actions')
-    require_tensors('clips.position [B,T,2]', clips.position, B=len(clips.obs), T=T + 1)
-    require_generator(generator)
+    "Positions: true, decoded, and from rollouts of true and of random actions (@eq-unroll-error)."
+    require_transitions(clips.obs, clips.action, 'clips.obs')
     z = embed(jepa, clips.obs, chunk=8)
-    actions, position = clips.action[:, :T].to(z), clips.position.to(z)
-    gt_act, rand_act = (decode(jepa, probe, rollout(jepa, z[:, 0], a))
-                        for a in (actions, noise_like(actions, generator, sigma)))
+    actions, position = clips.action[:, :z.shape[1] - 1].to(z), clips.position.to(z)
+    unrolled = (rollout(jepa, z[:, 0], a) for a in (actions, noise_like(actions, generator, sigma)))
+    gt_act, rand_act = (decode(jepa, probe, u) for u in unrolled)
     error = (gt_act - position).norm(dim=-1).mean(0)
     return Unroll(position, decode(jepa, probe, z), gt_act, rand_act, error, clips.layout)
 
@@ -98,32 +90,31 @@ def _sheet(
     return np.concatenate([np.asarray(head), big.transpose(0, 2, 1, 3, 4).reshape(r*h, c*w, 3)])
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #5a59efe9
+@checked(unroll=record(Unroll), clips=whole(1), scale=whole(1, 64))
 def unroll_frames(
     unroll: Unroll,
     rooms: Rooms = Rooms(),
     clips: int = 4,   # rows: how many trajectories to show
     scale: int = 2,   # every pixel becomes scale × scale
-) -> list:            # T+1 pictures, uint8 [H,W,3]
-    "A film of four columns, drawn by the simulator: GT, Dec GT, GT Act, Rand Act."
-    require_type('unroll', unroll, Unroll)
-    [require_tensors(f'unroll.{k} [B,T,2] float32', getattr(unroll, k)) for k in unroll._fields[:4]]
-    require_int('clips', clips)
-    require_int('scale', scale, high=64)
+) -> list:            # T pictures, uint8 [H,W,3]
+    "An animation of four columns, drawn by the simulator: GT, Dec GT, GT Act, Rand Act."
     from jepa_tutorial.tools.plotting import frame_rgb
+    require_layout(unroll.layout, rooms, unroll.gt.shape[:1])
     layout = Layout(*(v[:clips].cpu() for v in unroll.layout))
-    films = [frame_rgb(render(p[:clips].cpu(), layout, rooms), c)                  # each [clips,T+1,H,W,3]
-             for p, c in zip(unroll[:4], ('dot', 'dot', 'imagined', 'imagined'))]
+    columns = [frame_rgb(render(p[:clips].cpu(), layout, rooms), c)           # each [clips,T,H,W,3]
+               for p, c in zip(unroll[:4], ('dot', 'dot', 'imagined', 'imagined'))]
     return [_sheet(np.stack(pictures, 1), scale)
-            for pictures in zip(*(f.swapaxes(0, 1) for f in films))]
+            for pictures in zip(*(f.swapaxes(0, 1) for f in columns))]
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #b941699a
+@typed
 def crossing_step(
-    position: torch.Tensor,  # [B,T+1,2] pixels
-    layout: Layout,
-) -> torch.Tensor:           # [B] first step in the other room; T+1 where there is none
+    position: Float[Tensor, "B T 2"],   # pixels
+    layout: Layout,                     # [B]
+) -> Int[Tensor, " B"]:                 # first step in the other room; T where there is none
     "When each trajectory first passes its wall."
-    require_tensors('position [B,T,2]', position, finite=True)
-    require_layout(layout, Rooms(), position.shape[:1])
+    require_finite(position=position)
+    require_layout(layout, Rooms(), position.shape[:1], position.device)
     right = position[..., 0] > layout.wall_x.to(position)[..., None]
     crossed = right != right[:, :1]
     return torch.where(crossed.any(1), crossed.int().argmax(1), position.shape[1])

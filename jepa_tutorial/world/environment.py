@@ -9,67 +9,88 @@ from fastcore.basics import patch
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
+from jaxtyping import Float
+from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    brief, require_choice, require_int, require_number, require_tensors, require_type
+    brief, one_of, optional, require_fields, require_finite, require_int, require_type, whole
 )
 from ..tools.devices import as_device, rng
 from jepa_tutorial.world.two_rooms import (
     draw_walls, GOAL_RADIUS, Layout, MAX_STEPS, move, render, require_layout, require_on_floor,
-    require_vectors, Rooms, sample_layouts, sample_start_goal
+    require_rooms, Rooms, sample_layouts, sample_start_goal
 )
 
 # %% auto #0
 __all__ = ['TwoRoomsEnv', 'TwoRoomsVectorEnv']
 
 # %% ../../nbs/appendix/environment.ipynb #e4e871ea
-def _spaces(rooms): return Box(0, 255, (2, rooms.img_size, rooms.img_size), np.uint8), Box(-rooms.max_norm, rooms.max_norm, (2,), np.float32)
+def _spaces(rooms):
+    "The spaces of pictures and of actions."
+    picture = Box(0, 255, (2, rooms.img_size, rooms.img_size), np.uint8)
+    return picture, Box(-rooms.max_norm, rooms.max_norm, (2,), np.float32)
 
 def _picture(obs, goal):
     "uint8 [H,W,3] for `render_mode='rgb_array'`: walls, then the goal, then the dot."
-    layers, out = np.stack([obs[1], goal[0], obs[0]])[..., None].astype(np.float32)/255, np.full((*obs.shape[1:], 3), 255., np.float32)
-    for layer, colour in zip(layers, ((60, 60, 60), (187, 88, 12), (0, 74, 143))): out += layer*(np.asarray(colour, np.float32) - out)
+    layers = np.stack([obs[1], goal[0], obs[0]])[..., None].astype(np.float32)/255
+    out = np.full((*obs.shape[1:], 3), 255., np.float32)
+    for layer, colour in zip(layers, ((60, 60, 60), (187, 88, 12), (0, 74, 143))):
+        out += layer*(np.asarray(colour, np.float32) - out)
     return out.round().astype(np.uint8)
 
 # %% ../../nbs/appendix/environment.ipynb #91222b7a
 def _xy(name, value, n):
     "`value` as finite float32 [n,2]."
     try: v = torch.as_tensor(np.asarray(value)).float()
-    except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {brief(value)}; give (x, y), for example (20, 30)') from None
-    if v.shape not in ((2,), (n, 2)): raise ValueError(f'{name} has shape {tuple(v.shape)}; give (x, y)' + (f', or {n} of them' if n > 1 else ''))
-    v = v.expand(n, 2).clone(); require_vectors(name, v)
-    return v
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f'{name} is {brief(value)}; give (x, y), for example (20, 30)') from None
+    if v.shape not in ((2,), (n, 2)):
+        raise ValueError(f'{name} has shape {list(v.shape)}; give (x, y)'
+                         + f', or {n} of them'*(n > 1))
+    require_finite(**{name: v})
+    return v.expand(n, 2).clone()
 
 # %% ../../nbs/appendix/environment.ipynb #00d0ce00
 def _given_layout(layout, n, rooms):
     "A layout named by the user, checked."
     try: layout = Layout(*(torch.as_tensor(v).reshape(-1).expand(n).clone() for v in layout))
-    except (TypeError, ValueError, RuntimeError): raise ValueError(f'layout is {brief(layout)}; give (wall_x, door_y), for example (32, 18)') from None
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f'layout is {brief(layout)}; '
+                         'give (wall_x, door_y), for example (32, 18)') from None
     require_layout(layout, rooms)
     return layout
 
 # %% ../../nbs/appendix/environment.ipynb #7cc990c8
 def _task(options, n, rooms, fixed, generator):
     "Layout, start and goal of `n` new episodes: drawn, unless `options` names them."
-    if options is not None: require_type('options', options, dict, "a dict of layout, start and goal")
+    if options is not None:
+        require_type('options', options, dict, "a dict of layout, start and goal")
     options = {k: v for k, v in (options or {}).items() if v is not None}
-    if unknown := set(options) - {'layout', 'start', 'goal'}: raise ValueError(f"unknown reset option '{min(map(str, unknown))}'; known: layout, start, goal")
+    if unknown := set(options) - {'layout', 'start', 'goal'}:
+        raise ValueError(f"unknown reset option '{min(map(str, unknown))}'; known: layout, start, "
+                         "goal")
     layout = sample_layouts(n, rooms, fixed, generator)
     if 'layout' in options: layout = _given_layout(options['layout'], n, rooms)
     drawn = zip(('start', 'goal'), sample_start_goal(layout, rooms, generator))
-    return layout, *(require_on_floor(k, _xy(k, options[k], n) if k in options else v, layout, rooms) for k, v in drawn)
+    chosen = ((k, _xy(k, options[k], n) if k in options else v) for k, v in drawn)
+    return layout, *(require_on_floor(k, v, layout, rooms) for k, v in chosen)
 
 # %% ../../nbs/appendix/environment.ipynb #c4ff7292
 def _check_env(env):
     "Refuse rules that no episode could follow."
-    require_type('rooms', env.rooms, Rooms, 'Rooms()'); require_choice('contact', env.contact, 'stop', 'bounce'); require_int('max_steps', env.max_steps)
+    require_fields(env, rooms=require_rooms, contact=one_of('stop', 'bounce'), max_steps=whole(1))
 
 # %% ../../nbs/appendix/environment.ipynb #b5684f17
-def _wish(actions, n, max_norm) -> torch.Tensor:   # float32 [n,2]
-    "Actions as they were given, shortened to `max_norm`; very long ones first to a length whose square is a number."
-    try: a = torch.as_tensor(actions if torch.is_tensor(actions) and actions.device.type != 'cpu' else np.asarray(actions))
-    except (TypeError, ValueError, RuntimeError): raise ValueError(f'action is {brief(actions)}; give (x, y), for example (1, 0)') from None
-    if a.is_complex() or a.numel() != 2*n or a.shape[-1] != 2: raise ValueError(f'action is {brief(a)}; give (x, y)' + f' for each of {n} rooms'*(n > 1))
-    require_vectors('action', a := a.double() if a.device.type == 'cpu' else a.float())
+def _wish(actions, n, max_norm) -> Float[Tensor, "n 2"]:
+    "Actions as they were given, shortened to `max_norm`."
+    on_gpu = torch.is_tensor(actions) and actions.device.type != 'cpu'
+    try: a = torch.as_tensor(actions if on_gpu else np.asarray(actions))
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f'action is {brief(actions)}; give (x, y), for example (1, 0)') from None
+    if a.is_complex() or a.numel() != 2*n or a.shape[-1] != 2:
+        raise ValueError(f'action is {brief(a)}; give (x, y)' + f' for each of {n} rooms'*(n > 1))
+    a = a.float() if on_gpu else a.double()
+    require_finite(wait=True, action=a)
+    # very long ones first get a length whose square is a number
     a = (a/(a.abs().amax(-1, keepdim=True)/1e18).clamp_min(1)).float()
     return (a*(max_norm/a.norm(dim=-1, keepdim=True).clamp_min(max_norm))).view(n, 2)
 
@@ -79,28 +100,35 @@ class TwoRoomsEnv(gymnasium.Env):
     metadata = dict(render_modes=['rgb_array'], render_fps=10)
 
     def __init__(self,
-        rooms: Rooms = Rooms(), fixed: bool = False,               # lengths; the same wall and door in every episode?
-        contact: str = 'stop', max_steps: int = MAX_STEPS,         # or 'bounce'; truncated after so many
-        terminate_on_success: bool = False, render_mode: str | None = None,  # end the episode at the goal? or 'rgb_array'
+        rooms: Rooms = Rooms(),              # lengths
+        fixed: bool = False,                 # the same wall and door in every episode?
+        contact: str = 'stop',               # or 'bounce'
+        max_steps: int = MAX_STEPS,          # truncated after so many
+        terminate_on_success: bool = False,  # end the episode at the goal?
+        render_mode: str | None = None,      # or 'rgb_array'
     ):
         self.rooms, self.fixed, self.contact, self.max_steps = rooms, fixed, contact, max_steps
         self.terminate_on_success, self.render_mode = terminate_on_success, render_mode
         _check_env(self)
-        if render_mode is not None: require_choice('render_mode', render_mode, 'rgb_array')
+        require_fields(self, render_mode=optional(one_of('rgb_array')))
         self.observation_space, self.action_space = _spaces(rooms)
 
     def render(self):
         "The room with dot and goal in colours, if `render_mode` is 'rgb_array'."
-        if self.render_mode == 'rgb_array': return _picture(self._see(self.position), self.goal_image)
+        if self.render_mode == 'rgb_array':
+            return _picture(self._see(self.position), self.goal_image)
 
 # %% ../../nbs/appendix/environment.ipynb #7ef2d753
 @patch
-def _see(self:TwoRoomsEnv, position): return render(position, self.layout, self.rooms, self.walls)[0].numpy()
+def _see(self:TwoRoomsEnv, position):
+    return render(position, self.layout, self.rooms, self.walls)[0].numpy()
 
 @patch
 def _observe(self:TwoRoomsEnv) -> tuple[np.ndarray, dict]:
-    info = dict(position=self.position[0].numpy(), goal=self.goal[0].numpy(), goal_image=self.goal_image)
-    return self._see(self.position), {k: v.copy() for k, v in info.items()} | dict(distance=float((self.position - self.goal).norm()))
+    info = dict(position=self.position[0].numpy(), goal=self.goal[0].numpy(),
+                goal_image=self.goal_image)
+    info = {k: v.copy() for k, v in info.items()}
+    return self._see(self.position), info | dict(distance=float((self.position - self.goal).norm()))
 
 # %% ../../nbs/appendix/environment.ipynb #6a848340
 @patch
@@ -108,7 +136,8 @@ def reset(self:TwoRoomsEnv, *, seed=None, options=None):
     "Begin an episode; `options` may name layout, start and goal."
     gymnasium.Env.reset(self, seed=seed)
     self.generator = rng(int(self.np_random.integers(2**31)))
-    self.layout, self.position, self.goal = _task(options, 1, self.rooms, self.fixed, self.generator)
+    self.layout, self.position, self.goal = _task(options, 1, self.rooms, self.fixed,
+                                                  self.generator)
     self.steps, self.walls = 0, draw_walls(self.layout, self.rooms)
     self.goal_image = self._see(self.goal)
     return self._observe()
@@ -122,7 +151,8 @@ def step(self:TwoRoomsEnv, action):
     self.steps += 1
     obs, info = self._observe()
     success = info['distance'] < GOAL_RADIUS
-    return obs, float(success), success and self.terminate_on_success, self.steps >= self.max_steps, info
+    ended = success and self.terminate_on_success
+    return obs, float(success), ended, self.steps >= self.max_steps, info
 
 # %% ../../nbs/appendix/environment.ipynb #97c4315b
 class TwoRoomsVectorEnv(gymnasium.vector.VectorEnv):
@@ -130,21 +160,28 @@ class TwoRoomsVectorEnv(gymnasium.vector.VectorEnv):
     metadata = dict(render_modes=[], autoreset_mode=AutoresetMode.NEXT_STEP)
 
     def __init__(self,
-        num_envs: int = 1, rooms: Rooms = Rooms(), fixed: bool = False,  # how many rooms; lengths; the same layout in all?
-        contact: str = 'stop', max_steps: int = MAX_STEPS,               # or 'bounce'; truncated after so many
-        terminate_on_success: bool = False,                              # end an episode at the goal?
-        device='cpu', tensors: bool = False,                             # where the rooms live; return tensors there?
+        num_envs: int = 1,                   # how many rooms
+        rooms: Rooms = Rooms(),              # lengths
+        fixed: bool = False,                 # the same layout in all?
+        contact: str = 'stop',               # or 'bounce'
+        max_steps: int = MAX_STEPS,          # truncated after so many
+        terminate_on_success: bool = False,  # end an episode at the goal?
+        device='cpu', tensors: bool = False, # where the rooms live; return tensors there?
     ):
-        self.num_envs, self.rooms, self.fixed, self.contact, self.max_steps = num_envs, rooms, fixed, contact, max_steps
-        self.terminate_on_success, self.device, self.tensors = terminate_on_success, as_device(device), tensors
-        _check_env(self); require_int('num_envs', num_envs)
+        self.num_envs, self.rooms, self.fixed = num_envs, rooms, fixed
+        self.contact, self.max_steps = contact, max_steps
+        self.terminate_on_success = terminate_on_success
+        self.device, self.tensors = as_device(device), tensors
+        _check_env(self)
+        require_int('num_envs', num_envs)
         self.single_observation_space, self.single_action_space = _spaces(rooms)
-        self.observation_space, self.action_space = (batch_space(s, num_envs) for s in _spaces(rooms))
+        self.observation_space, self.action_space = (batch_space(s, num_envs)
+                                                     for s in _spaces(rooms))
 
 # %% ../../nbs/appendix/environment.ipynb #189f30b1
 @patch
 def _new(self:TwoRoomsVectorEnv, options=None):
-    layout, start, goal = _task(options, self.num_envs, self.rooms, self.fixed, self.chance)
+    layout, start, goal = _task(options, self.num_envs, self.rooms, self.fixed, self.task_generator)
     return Layout(*(v.to(self.device) for v in layout)), start.to(self.device), goal.to(self.device)
 
 @patch
@@ -154,15 +191,17 @@ def _out(self:TwoRoomsVectorEnv, t): return t.clone() if self.tensors else t.cpu
 @patch
 def _observe(self:TwoRoomsVectorEnv):
     distance = (self.position - self.goal).norm(dim=-1)
-    info = dict(position=self.position, goal=self.goal, goal_image=self.goal_image, distance=distance)
-    return self._out(render(self.position, self.layout, self.rooms, self.goal_image[:, 1])), {k: self._out(v) for k, v in info.items()}, distance
+    info = dict(position=self.position, goal=self.goal, goal_image=self.goal_image,
+                distance=distance)
+    obs = render(self.position, self.layout, self.rooms, self.goal_image[:, 1])
+    return self._out(obs), {k: self._out(v) for k, v in info.items()}, distance
 
 # %% ../../nbs/appendix/environment.ipynb #62714b2a
 @patch
 def reset(self:TwoRoomsVectorEnv, *, seed=None, options=None):
-    "Begin an episode in every room; `options` may name layout, start and goal, once or for each room."
+    "Begin an episode in every room; `options`: layout, start and goal, once or for each room."
     gymnasium.vector.VectorEnv.reset(self, seed=seed)
-    self.chance = rng(int(self.np_random.integers(2**31)))                      # new tasks
+    self.task_generator = rng(int(self.np_random.integers(2**31)))              # new tasks
     self.generator = rng(int(self.np_random.integers(2**31)), self.device)      # bounces
     self.layout, self.position, self.goal = self._new(options)
     self.steps = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
@@ -175,8 +214,10 @@ def _restart(self:TwoRoomsVectorEnv, fresh):
     "A new layout, start and goal for the rooms in `fresh`."
     layout, start, goal = self._new()
     self.layout = Layout(*(torch.where(fresh, a, b) for a, b in zip(layout, self.layout)))
-    self.position, self.goal = torch.where(fresh[:, None], start, self.position), torch.where(fresh[:, None], goal, self.goal)
-    self.steps, self.goal_image = torch.where(fresh, 0, self.steps), render(self.goal, self.layout, self.rooms)
+    self.position = torch.where(fresh[:, None], start, self.position)
+    self.goal = torch.where(fresh[:, None], goal, self.goal)
+    self.steps = torch.where(fresh, 0, self.steps)
+    self.goal_image = render(self.goal, self.layout, self.rooms)
 
 # %% ../../nbs/appendix/environment.ipynb #c97df29f
 @patch

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 import torch
-from jepa_tutorial.tools.checks import (
-    brief, require_generator, require_int, require_number, require_tensors, require_type
-)
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+from ..tools.checks import (a_generator, checked, number, Precise,
+                                        require_fields, require_finite, require_int, require_number,
+                                        require_type, share, typed, typed_or_empty, whole )
 from ..tools.devices import as_device, constant, device as best_device
 from jepa_tutorial.world.two_rooms import (
     door_middle, is_blocked, Layout, render, require_draw, require_layout, Rooms, sample_free,
@@ -19,19 +21,19 @@ from jepa_tutorial.world.two_rooms import (
 )
 
 # %% auto #0
-__all__ = ['EDGE', 'TrajectoryConfig', 'turning_map', 'sample_turns', 'truncated_normal', 'sample_actions', 'walk',
+__all__ = ['EDGE', 'TrajectoryConfig', 'turning_map', 'sample_turns', 'truncated_normal', 'sample_actions', 'simulate',
            'sample_door_points', 'put_inside', 'sample_near_door', 'Trajectory', 'sample_trajectories', 'crosses',
            'Clip', 'sample_clips']
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #f8e448a9
 @dataclass
 class TrajectoryConfig:
-    "How the dot wanders; the defaults are the published data."
+    "How the dot moves at random; the defaults are the published data."
     data: str = 'published'    # the procedure of PLDM and EB-JEPA
     fixed_wall: bool = False   # one layout for all, or a new one for each trajectory
     steps: int = 90            # steps of a trajectory
     clip: int = 17             # frames of a training clip
-    kappa: float = 5.          # how straight it walks: concentration of the turning angle
+    kappa: float = 5.          # how straight it goes: concentration of the turning angle
     step_mean: float = 1.      # step length in pixels: a normal ...
     step_std: float = .4
     step_min: float = .2       # ... cut off here
@@ -45,36 +47,48 @@ class TrajectoryConfig:
 # %% ../../nbs/1_world/02_trajectories.ipynb #8a7834a4
 def _check_config(c):
     "Refuse settings that make no trajectory."
-    if c.data != 'published': raise ValueError(f"data is '{c.data}'; the one procedure is 'published', and the other settings vary it")
-    for k in ('crossing', 'door_centred', 'door_start'): require_number(k, getattr(c, k), 0, 1)
-    for k in ('steps', 'clip'): require_int(k, getattr(c, k))
-    if not 1 <= c.clip <= c.steps + 1: raise ValueError(f'clip is {c.clip}; a trajectory of {c.steps} steps has clips of 1 to {c.steps + 1} frames')
-    require_number('kappa', c.kappa, 0, 1e6)                      # from any direction to straight on
-    for k in ('step_min', 'step_mean', 'step_max', 'step_std'): require_number(k, getattr(c, k), 0, 1000)
-    if not 0 <= c.step_min <= c.step_mean <= c.step_max: raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, {c.step_max}; they must not fall')
+    if c.data != 'published':
+        raise ValueError(f"data is '{c.data}'; the one procedure is 'published', and the others "
+                         "vary it")
+    length = number(0, 1000)
+    require_fields(c, crossing=share, door_centred=share, door_start=share, steps=whole(1),
+                   clip=whole(1), kappa=number(0, 1e6), step_min=length, step_mean=length,
+                   step_max=length, step_std=length)
+    if c.clip > c.steps + 1:
+        raise ValueError(f'clip is {c.clip}; {c.steps} steps make clips of 1 to {c.steps + 1} '
+                         'frames')
+    if not c.step_min <= c.step_mean <= c.step_max:
+        raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, '
+                         f'{c.step_max}; ' 'they must not fall')
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #5cd0ca08
 def _areas(kappa):
     "Angles, and the area under the von Mises density below each, up to a factor (@eq-mises)."
-    width = min(math.pi, 14/max(kappa, 1e-9)**.5)                          # nothing lies further out
+    width = min(math.pi, 14/max(kappa, 1e-9)**.5)   # nothing lies further out
     angle = torch.linspace(-width, width, 2**16 + 1, dtype=torch.float64)
     density = torch.exp(kappa*(angle.cos() - 1))
-    return angle, torch.cat([torch.zeros(1, dtype=torch.float64), torch.cumulative_trapezoid(density)])
+    return angle, torch.cat([torch.zeros(1, dtype=torch.float64),
+                             torch.cumulative_trapezoid(density)])
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #c17d8902
 @lru_cache(maxsize=32)
+def _table(kappa: float, device: torch.device, nodes: int) -> Tensor:
+    angle, area = _areas(kappa)
+    z = torch.linspace(-6, 0, nodes//2 + 1, dtype=torch.float64)
+    wanted = torch.special.ndtr(z)*area[-1]
+    i = torch.searchsorted(area, wanted).clamp(1, len(area) - 1)
+    half = torch.lerp(angle[i - 1], angle[i], (wanted - area[i - 1])/(area[i] - area[i - 1]))
+    mirror = -half[:-1].flip(0)
+    return torch.cat([half[:-1], torch.zeros(1), mirror]).float().to(device)
+
+@checked(kappa=number(0, 1e6), nodes=whole(2, 2**20))
 def turning_map(
     kappa: float,          # concentration; 0 is any direction
     device=None,           # where the table lives
     nodes: int = 4096,     # intervals of the table
-) -> torch.Tensor:         # [nodes+1] angles, for normal numbers from -6 to 6
-    "The increasing function that makes a normal number a von Mises angle (@eq-transport), as a table."
-    require_number('kappa', kappa, 0, 1e6); require_int('nodes', nodes, 2, 2**20)
-    angle, area = _areas(kappa)
-    wanted = torch.special.ndtr(torch.linspace(-6, 0, nodes//2 + 1, dtype=torch.float64))*area[-1]
-    i = torch.searchsorted(area, wanted).clamp(1, len(area) - 1)
-    half = torch.lerp(angle[i - 1], angle[i], (wanted - area[i - 1])/(area[i] - area[i - 1]))
-    return torch.cat([half[:-1], torch.zeros(1), -half[:-1].flip(0)]).float().to(as_device(device or 'cpu'))   # the other half is its mirror image
+) -> Float[Tensor, " n"]:  # nodes+1 angles, for normal numbers from -6 to 6
+    "The function that makes a normal number a von Mises angle (@eq-transport), as a table."
+    return _table(kappa, as_device(device or 'cpu'), nodes)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #041cd3bc
 def _look_up(table, z):
@@ -87,114 +101,141 @@ def _look_up(table, z):
 # %% ../../nbs/1_world/02_trajectories.ipynb #b1e192ac
 def _drawn_on(generator, device) -> torch.device:
     "Where numbers are drawn: where it was asked for, else where the generator is."
-    require_generator(generator)
-    return as_device(device) if device is not None else generator.device if generator is not None else torch.device('cpu')
+    a_generator('generator', generator)
+    if device is not None: return as_device(device)
+    return generator.device if generator is not None else torch.device('cpu')
 
 def _shape(shape) -> tuple:
     "A shape, if it is a tuple of counts."
-    if not isinstance(shape, (tuple, list)): raise ValueError(f'shape is {shape!r}; give a tuple such as (8, 90)')
+    if not isinstance(shape, (tuple, list)):
+        raise ValueError(f'shape is {shape!r}; give a tuple such as (8, 90)')
     return tuple(require_int('shape', n, 0) for n in shape)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #033f3df3
+@checked(kappa=number(0, 1e6))
 def sample_turns(
-    shape, kappa: float = 5.,                                # of the result; concentration
-    generator: torch.Generator | None = None, device=None,   # source of chance; where the result lives: the generator's device
-) -> torch.Tensor:                                           # angles between -π and π
+    shape,                                      # of the result
+    kappa: float = 5.,                          # concentration
+    generator: torch.Generator | None = None,   # random generator
+    device=None,                                # where the result lives: the generator's device
+) -> Float[Tensor, "*S"]:                      # angles between -π and π
     "Von Mises angles around zero (@eq-mises), by @eq-transport."
-    device = _drawn_on(generator, device); require_number('kappa', kappa, 0, 1e6)
+    device = _drawn_on(generator, device)
     z = torch.randn(_shape(shape), generator=generator, device=device)
     return _look_up(turning_map(float(kappa), device), z)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #36166b43
+_bound = number(-1e6, 1e6)
+
+@checked(mean=_bound, std=number(0, 1e6), low=_bound, high=_bound)
 def truncated_normal(
-    shape, mean: float, std: float, low: float, high: float,  # of the result; the normal before it is cut; nothing lies outside
-    generator: torch.Generator | None = None, device=None,    # source of chance; where the result lives: the generator's device
-) -> torch.Tensor:
+    shape,                                      # of the result
+    mean: float, std: float,                    # of the normal before it is cut
+    low: float, high: float,                    # nothing lies outside
+    generator: torch.Generator | None = None,   # random generator
+    device=None,                                # where the result lives: the generator's device
+) -> Float[Tensor, "*S"]:
     "Normal numbers, cut off at both ends."
     device, shape = _drawn_on(generator, device), _shape(shape)
-    require_number('mean', mean, -1e6, 1e6); require_number('std', std, 0, 1e6); require_number('low', low, -1e6, 1e6); require_number('high', high, low, 1e6)
+    require_number('high', high, low)
     if std == 0: return torch.full(shape, min(max(float(mean), low), high), device=device)
     a, b = (math.erf((v - mean)/std/2**.5) for v in (low, high))
-    return torch.rand(shape, generator=generator, device=device).mul_(b - a).add_(a).erfinv_().mul_(std*2**.5).add_(mean).clamp_(low, high)
+    u = torch.rand(shape, generator=generator, device=device).mul_(b - a).add_(a)
+    return u.erfinv_().mul_(std*2**.5).add_(mean).clamp_(low, high)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #e73a6eac
-def _steps(at, steps: int):
-    "Refuse numbers of steps that a walk doesn't have."
-    if at.dtype not in (torch.int32, torch.int64): raise ValueError(f'at is {brief(at)}; give whole numbers, such as torch.tensor([0, 4])')
-    if at.device.type == 'cpu' and not 0 <= at.min() <= at.max() < steps: raise ValueError(f'at goes from {at.min()} to {at.max()}; a walk of {steps} steps has 0 to {steps - 1}')
+def _check_steps(at, steps: int):
+    "Refuse numbers of steps that a trajectory doesn't have."
+    if at.device.type == 'cpu' and not 0 <= at.min() <= at.max() < steps:
+        raise ValueError(f'at goes from {at.min()} to {at.max()}; '
+                         f'a trajectory of {steps} steps has 0 to {steps - 1}')
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #0ae315c0
+def _require_config(name, cfg): require_type(name, cfg, TrajectoryConfig)
+
+@checked(n=whole(1), steps=whole(1), cfg=_require_config)
+@typed
 def sample_actions(
-    n: int, steps: int,                          # walks, and steps of each
-    cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders
-    generator: torch.Generator | None = None,    # source of chance
+    n: int, steps: int,                          # trajectories, and steps of each
+    cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot moves
+    generator: torch.Generator | None = None,    # random generator
     device=None,                                 # where the result lives: the generator's device
-    heading: torch.Tensor | None = None,         # [n] radians; default: any direction
-    at: torch.Tensor | None = None,              # [n] the step that has this heading; default: the first
-) -> torch.Tensor:                               # [n,steps,2]
+    heading: Float[Tensor, " {n}"] | None = None, # radians; default: any direction
+    at: Int[Tensor, " {n}"] | None = None,        # the step with this heading; default: the first
+) -> Float[Tensor, "n steps 2"]:
     "Steps of a dot that turns a little before each."
-    device = _drawn_on(generator, device); require_type('cfg', cfg, TrajectoryConfig); require_int('n', n); require_int('steps', steps)
-    if heading is not None: require_tensors('heading [n]', heading, n=n)
-    if at is not None: require_tensors('at [n] number', at, n=n); _steps(at, steps)
+    device = _drawn_on(generator, device)
+    if at is not None: _check_steps(at, steps)
     if heading is None: heading = torch.rand(n, generator=generator, device=device)*(2*math.pi)
     turned = sample_turns((n, steps), cfg.kappa, generator, device).cumsum(1)
     turned -= turned[:, :1] if at is None else turned.gather(1, at[:, None])
-    length = truncated_normal((n, steps), cfg.step_mean, cfg.step_std, cfg.step_min, cfg.step_max, generator, device)
+    length = truncated_normal((n, steps), cfg.step_mean, cfg.step_std, cfg.step_min, cfg.step_max,
+                              generator, device)
     theta = turned + heading[:, None]
     return torch.stack([length*theta.cos(), length*theta.sin()], -1)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #d1944259
-def walk(
-    start: torch.Tensor,     # [n,2]
-    action: torch.Tensor,    # [n,S,2]
-    layout: Layout,          # [n]
-    rooms: Rooms = Rooms(),  # lengths
-) -> torch.Tensor:           # [n,S+1,2]
+@typed
+def simulate(
+    start: Precise[Tensor, "n 2"],
+    action: Precise[Tensor, "n S 2"],
+    layout: Layout,                     # [n]
+    rooms: Rooms = Rooms(),             # lengths
+) -> Precise[Tensor, "n S+1 2"]:        # positions, the start included
     "Carry out steps one after another; a blocked one leaves the dot where it is."
-    require_tensors('start [n,2] float32, action [n,S,2] float32', start, action, finite=True); require_layout(layout, rooms, start.shape[:1], start.device)
+    require_finite(start=start, action=action)
+    require_layout(layout, rooms, start.shape[:1], start.device)
     door, path = door_middle(layout, start), [start]
     for a in action.transpose(0, 1).contiguous():
-        path.append(torch.where(is_blocked(path[-1], a, door, rooms)[:, None], path[-1], path[-1] + a))
+        blocked = is_blocked(path[-1], a, door, rooms)[:, None]
+        path.append(torch.where(blocked, path[-1], path[-1] + a))
     return torch.stack(path, 1)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #7b198472
 EDGE = .01   # starts keep this distance from every wall
 
+@checked(generator=a_generator)
 def sample_door_points(
-    layout: Layout,                            # [n]
-    rooms: Rooms = Rooms(),                    # lengths
-    generator: torch.Generator | None = None,  # source of chance
-) -> tuple[torch.Tensor, torch.Tensor]:        # [n,2] points, [n] headings
+    layout: Layout,                             # [n]
+    rooms: Rooms = Rooms(),                     # lengths
+    generator: torch.Generator | None = None,   # random generator
+) -> tuple[Tensor, Tensor]:                     # [n,2] points, [n] headings
     "A point in each doorway, and a direction that leads through it, from either side."
-    require_layout(layout, rooms); require_generator(generator)
+    require_layout(layout, rooms)
     n, dev = len(layout.wall_x), layout.wall_x.device
     across, turn, back = torch.rand(3, n, generator=generator, device=dev)
-    y = truncated_normal((n,), 0., 1.4, EDGE - rooms.door_space, rooms.door_space - EDGE, generator, dev)
+    reach = rooms.door_space - EDGE
+    y = truncated_normal((n,), 0., 1.4, -reach, reach, generator, dev)
     point = torch.stack([layout.wall_x + (2*across - 1)*rooms.half_wall, layout.door_y + y], -1)
     return point, (turn - .5)*(math.pi/2) + (back < .5)*math.pi
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #fc0cee9f
+@typed_or_empty
 def put_inside(
-    position: torch.Tensor,  # [n,2] anywhere
-    layout: Layout,          # [n]
-    rooms: Rooms = Rooms(),  # lengths
-) -> torch.Tensor:           # [n,2] on the floor
-    "The nearest place in the room; out of the inner wall sideways."
-    require_tensors('position [...,2] float32', position, finite=True, empty=True); require_layout(layout, rooms, position.shape[:-1], position.device)
+    position: Precise[Tensor, "*B 2"],   # anywhere
+    layout: Layout,                      # [*B]
+    rooms: Rooms = Rooms(),              # lengths
+) -> Precise[Tensor, "*B 2"]:            # on the floor
+    "The nearest position in the room; out of the inner wall sideways."
+    require_finite(position=position)
+    require_layout(layout, rooms, position.shape[:-1], position.device)
     x, y = position.clamp(rooms.low + EDGE, rooms.high - EDGE).unbind(-1)
-    solid = ((x - layout.wall_x).abs() <= rooms.half_wall) & ((y - layout.door_y).abs() >= rooms.door_space)
+    dx, dy = (x - layout.wall_x).abs(), (y - layout.door_y).abs()
+    solid = (dx <= rooms.half_wall) & (dy >= rooms.door_space)
     side = torch.where(x < layout.wall_x, -1., 1.)*(rooms.half_wall + EDGE)
     return torch.stack([torch.where(solid, layout.wall_x + side, x), y], -1)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #8ecd6132
+@checked(generator=a_generator)
 def sample_near_door(
     layout: Layout,                             # [n]
     rooms: Rooms = Rooms(),                     # lengths
     reach: float = 6.,                          # pixels around the doorway
-    generator: torch.Generator | None = None,   # source of chance
-) -> torch.Tensor:                              # [n,2]
-    "Places on the floor in and around the doorways, uniform over their area."
-    require_layout(layout, rooms); require_generator(generator); require_number('reach', reach, above=0, high=rooms.img_size)
+    generator: torch.Generator | None = None,   # random generator
+) -> Precise[Tensor, "n 2"]:
+    "Positions on the floor in and around the doorways, uniform over their area."
+    require_layout(layout, rooms)
+    require_number('reach', reach, above=0, high=rooms.img_size)
     u, v, w = torch.rand(3, len(layout.wall_x), generator=generator, device=layout.wall_x.device)
     top = (layout.door_y - rooms.door_space - reach).clamp_min(rooms.low + EDGE)
     bottom = (layout.door_y + rooms.door_space + reach).clamp_max(rooms.high - EDGE)
@@ -202,107 +243,127 @@ def sample_near_door(
     beside, area = reach*(bottom - top), u*(2*reach*(bottom - top) + 4*inside*opening)
     away = torch.where(area < beside, -1., 1.)*(inside + v*reach)
     in_door = area >= 2*beside
-    return torch.stack([layout.wall_x + torch.where(in_door, (2*v - 1)*inside, away),
-                        torch.where(in_door, layout.door_y + (2*w - 1)*opening, top + w*(bottom - top))], -1)
+    x = layout.wall_x + torch.where(in_door, (2*v - 1)*inside, away)
+    y = torch.where(in_door, layout.door_y + (2*w - 1)*opening, top + w*(bottom - top))
+    return torch.stack([x, y], -1)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #4c716f6a
 def _kinds(n, cfg, generator, device, clips):
-    "Which walks start near the door, which are built, which of those pass it within the clip; and the step at which they pass."
-    share = constant((cfg.door_start*clips, cfg.crossing, cfg.door_centred*clips), device)
-    near, built, centred = torch.rand(3, n, generator=generator, device=device) < share[:, None]
-    built = built & ~near; centred = built & centred
+    "Which trajectories start near the door, are built, pass it within the clip; and at which step."
+    shares = constant((cfg.door_start*clips, cfg.crossing, cfg.door_centred*clips), device)
+    near, built, centred = torch.rand(3, n, generator=generator, device=device) < shares[:, None]
+    built = built & ~near
+    centred = built & centred
     when = torch.randint(cfg.steps, (n,), generator=generator, device=device)
     margin = cfg.clip//4
-    return near, built, centred, torch.where(centred, margin + when % (cfg.clip - 2*margin), when)*built
+    return near, built, centred, torch.where(centred, margin + when % (cfg.clip - 2*margin),
+                                             when)*built
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #50dd3be2
 def _starts(point, action, when, built, layout, rooms, generator):
-    "Built walks start where their steps began (@eq-built), the others anywhere."
-    before = torch.where(torch.arange(action.shape[1], device=action.device) < when[:, None], 1., 0.)[:, None] @ action
-    return torch.where(built[:, None], put_inside(point - before[:, 0], layout, rooms), sample_free(layout, rooms, EDGE, generator))
+    "Built trajectories start where their steps began (@eq-built), the others anywhere."
+    steps = torch.arange(action.shape[1], device=action.device)
+    before = torch.where(steps < when[:, None], 1., 0.)[:, None] @ action
+    start = put_inside(point - before[:, 0], layout, rooms)
+    return torch.where(built[:, None], start, sample_free(layout, rooms, EDGE, generator))
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #da1547f3
 class _Plan(NamedTuple):
-    "What a walk shall do, before anything is carried out."
-    start: torch.Tensor; action: torch.Tensor; layout: Layout; first: torch.Tensor   # [n,2], [n,S+1,2], floats [n], [n] first frame of a clip
+    "What a trajectory shall be, before anything is carried out."
+    start: Tensor    # [n,2]
+    action: Tensor   # [n,S+1,2]
+    layout: Layout   # floats [n]
+    first: Tensor    # [n] first frame of a clip
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #d7ec0baf
 def _plan(n, cfg, rooms, generator, device, layout=None, clips=True):
-    "Starts and steps of `n` walks, and where a clip is cut out of each."
-    require_type('cfg', cfg, TrajectoryConfig); require_draw(n, rooms, generator, device)
+    "Starts and steps of `n` trajectories, and where a clip is cut out of each."
+    _require_config('cfg', cfg)
+    require_draw(n, rooms, generator, device)
     if layout is not None: require_layout(layout, rooms, (n,))
     if layout is None: layout = sample_layouts(n, rooms, cfg.fixed_wall, generator, device)
     layout = Layout(*(v.to(device).float() for v in layout))
     near, built, centred, when = _kinds(n, cfg, generator, device, clips)
     point, through = sample_door_points(layout, rooms, generator)
-    heading = torch.where(built, through, torch.rand(n, generator=generator, device=device)*(2*math.pi))
+    heading = torch.where(built, through,
+                          torch.rand(n, generator=generator, device=device)*(2*math.pi))
     action = sample_actions(n, cfg.steps + 1, cfg, generator, device, heading, when)
     start = _starts(point, action, when, built, layout, rooms, generator)
-    if clips and cfg.door_start: start = torch.where(near[:, None], sample_near_door(layout, rooms, generator=generator), start)
+    if clips and cfg.door_start:
+        start = torch.where(near[:, None], sample_near_door(layout, rooms, generator=generator),
+                            start)
     first = torch.randint(cfg.steps + 2 - cfg.clip, (n,), generator=generator, device=device)
     return _Plan(start, action, layout, torch.where(centred | near, 0, first))
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #0acff36c
 def _places(generator, device):
-    "Where chance is drawn, and where the result shall live."
-    require_generator(generator)
-    device = as_device(device) if device is not None else generator.device if generator is not None else best_device()
-    return generator.device if generator is not None else device, device
+    "Where random numbers are drawn, and where the result shall live."
+    a_generator('generator', generator)
+    source = None if generator is None else generator.device
+    device = as_device(device) if device is not None else source or best_device()
+    return source or device, device
 
 def _to(layout, device): return Layout(*(v.to(device).long() for v in layout))
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #d7b21c1c
 class Trajectory(NamedTuple):
-    "Whole walks, without pictures."
-    position: torch.Tensor  # [n,S+1,2] pixels
-    action: torch.Tensor    # [n,S,2]; action t leads from position t to t+1
-    layout: Layout          # [n]
+    "Whole trajectories, without pictures."
+    position: Precise[Tensor, "n S+1 2"]   # pixels
+    action: Precise[Tensor, "n S 2"]       # action t leads from position t to t+1
+    layout: Layout                         # [n]
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #014b20db
 def sample_trajectories(
     n: int,                                      # how many
-    cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders
+    cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot moves
     rooms: Rooms = Rooms(),                      # lengths
-    generator: torch.Generator | None = None,    # source of chance
-    device=None,                                 # where the result lives; default: where the generator is
+    generator: torch.Generator | None = None,    # random generator
+    device=None,  # where the result lives; default: where the generator is
     layout: Layout | None = None,                # [n]; default: drawn
 ) -> Trajectory:
-    "Whole walks of `cfg.steps` steps."
+    "Whole trajectories of `cfg.steps` steps."
     source, device = _places(generator, device)
     plan = _plan(n, cfg, rooms, generator, source, layout, clips=False)
     action = plan.action[:, :-1]
-    return Trajectory(walk(plan.start, action, plan.layout, rooms).to(device), action.to(device), _to(plan.layout, device))
+    position = simulate(plan.start, action, plan.layout, rooms)
+    return Trajectory(position.to(device), action.to(device), _to(plan.layout, device))
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #c5e645db
+@typed
 def crosses(
-    position: torch.Tensor,  # [n,T,2] pixels
-    layout: Layout,          # [n]
-    rooms: Rooms = Rooms(),  # lengths
-) -> torch.Tensor:           # [n] bool
+    position: Precise[Tensor, "n T 2"],   # pixels
+    layout: Layout,                       # [n]
+    rooms: Rooms = Rooms(),               # lengths
+) -> Bool[Tensor, " n"]:
     "Is the dot seen in both rooms?"
-    require_tensors('position [n,T,2] float32', position, finite=True); require_layout(layout, rooms, position.shape[:1], position.device); x = position[..., 0] - layout.wall_x.to(position)[:, None]
+    require_finite(position=position)
+    require_layout(layout, rooms, position.shape[:1], position.device)
+    x = position[..., 0] - layout.wall_x.to(position)[:, None]
     return (x < -rooms.half_wall).any(1) & (x > rooms.half_wall).any(1)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #2df8b4f1
 class Clip(NamedTuple):
-    "Training films: what is seen, what is done, and where the dot really is."
-    obs: torch.Tensor       # uint8 [n,T,2,H,W]
-    action: torch.Tensor    # [n,T,2]; action t leads from frame t to t+1, the last one out of the clip
-    position: torch.Tensor  # [n,T,2] pixels
-    layout: Layout          # [n]
+    "Training clips: what is seen, what is done, and where the dot really is."
+    obs: UInt8[Tensor, "n T C H W"]
+    # S = T; action t leads from frame t to t+1, the last out of the clip
+    action: Float[Tensor, "n S 2"]
+    position: Float[Tensor, "n T 2"]   # pixels
+    layout: Layout                     # [n]
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #36af6e3d
 def sample_clips(
     n: int,                                      # how many
-    cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot wanders, and how long a clip is
-    generator: torch.Generator | None = None,    # source of chance
-    device=None,                                 # where the result lives; default: where the generator is
+    cfg: TrajectoryConfig = TrajectoryConfig(),  # how the dot moves, and how long a clip is
+    generator: torch.Generator | None = None,    # random generator
+    device=None,  # where the result lives; default: where the generator is
     rooms: Rooms = Rooms(),                      # lengths
 ) -> Clip:
-    "Films of `cfg.clip` neighbouring frames, one out of each of `n` fresh trajectories."
+    "Clips of `cfg.clip` neighbouring frames, one out of each of `n` new trajectories."
     source, device = _places(generator, device)
     plan = _plan(n, cfg, rooms, generator, source)
-    path = walk(plan.start, plan.action[:, :-1], plan.layout, rooms)
-    frame = (plan.first[:, None] + torch.arange(cfg.clip, device=source))[..., None].expand(-1, -1, 2)
-    position, action, layout = path.gather(1, frame).to(device), plan.action.gather(1, frame).to(device), _to(plan.layout, device)
+    path = simulate(plan.start, plan.action[:, :-1], plan.layout, rooms)
+    frame = plan.first[:, None] + torch.arange(cfg.clip, device=source)
+    frame = frame[..., None].expand(-1, -1, 2)
+    position, action = (x.gather(1, frame).to(device) for x in (path, plan.action))
+    layout = _to(plan.layout, device)
     return Clip(render(position, layout, rooms), action, position, layout)

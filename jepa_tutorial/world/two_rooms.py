@@ -9,16 +9,18 @@ from functools import lru_cache
 from typing import NamedTuple
 import numpy as np, torch
 from fastcore.basics import patch
-from jepa_tutorial.tools.checks import (
-    brief, require_choice, require_generator, require_int, require_number, require_tensors,
-    require_type
-)
+from jaxtyping import Bool, Float, Real, UInt8
+from torch import Tensor
+from ..tools.checks import (a_generator, checked, number, one_of, positive,
+                                        Precise, require_fields, require_finite, require_int,
+                                        require_number, require_record, require_same_home,
+                                        require_type, typed_or_empty, whole )
 from ..tools.devices import as_device
 
 # %% auto #0
-__all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'Rooms', 'Layout', 'require_draw', 'sample_layouts', 'door_middle', 'is_blocked',
-           'contact_point', 'move_unchecked', 'require_vectors', 'require_layout', 'require_on_floor', 'move',
-           'sample_free', 'sample_start_goal', 'draw_walls', 'paint_dots', 'render']
+__all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'Rooms', 'require_rooms', 'Layout', 'require_draw', 'sample_layouts', 'door_middle',
+           'is_blocked', 'contact_point', 'move_unchecked', 'require_layout', 'require_on_floor', 'move', 'sample_free',
+           'sample_start_goal', 'draw_walls', 'paint_dots', 'render']
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #a3f0a3e6
 @dataclass(frozen=True)
@@ -39,79 +41,100 @@ class Rooms:
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #3a189c77
 @patch(as_prop=True)
-def low(self:Rooms) -> int: return self.border - 1               # the dot stays strictly between low ...
+def low(self: Rooms) -> int:
+    return self.border - 1   # the dot stays strictly between low ...
 @patch(as_prop=True)
-def high(self:Rooms) -> int: return self.img_size - self.border  # ... and high
+def high(self: Rooms) -> int: return self.img_size - self.border  # ... and high
 @patch(as_prop=True)
-def half_wall(self:Rooms) -> int: return self.wall_width//2      # the wall's faces are at wall_x ± half_wall
+def half_wall(self: Rooms) -> int:
+    return self.wall_width//2   # the wall's faces: wall_x ± half_wall
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #2116c1f4
 def _check_rooms(r):
     "Refuse rooms in which a wall or a door would have no place."
-    for name in ('img_size', 'border', 'wall_width', 'door_space', 'wall_padding', 'door_padding', 'wall_x', 'door_y'): require_int(name, getattr(r, name), low=name == 'wall_width', high=4096)
-    require_number('dot_std', r.dot_std, above=0, high=r.img_size/8); require_number('max_norm', r.max_norm, above=0)
-    if r.wall_width % 2 == 0: raise ValueError(f'wall_width is {r.wall_width}; choose an odd number, so that the wall has a middle column')
-    for name, least in (('wall_padding', r.border + r.half_wall + 1), ('door_padding', r.border + r.door_space)):
-        if not least <= getattr(r, name) <= r.img_size//2:
-            raise ValueError(f'{name} is {getattr(r, name)}; choose a number from {least} to {r.img_size//2}')
-    for name, pad in (('wall_x', r.border + r.half_wall), ('door_y', r.border + r.door_space)):
-        if not pad <= getattr(r, name) < r.img_size - pad: raise ValueError(f'{name} is {getattr(r, name)}; choose from {pad} to {r.img_size - pad - 1}')
+    counts = 'img_size', 'border', 'door_space', 'wall_padding', 'door_padding', 'wall_x', 'door_y'
+    require_fields(r, **dict.fromkeys(counts, whole(1, 4096)), wall_width=whole(0, 4096))
+    require_fields(r, dot_std=number(above=0, high=r.img_size/8), max_norm=positive)
+    if r.wall_width % 2 == 0:
+        raise ValueError(f'wall_width is {r.wall_width}; choose an odd number, so that the wall '
+                         'has a middle')
+    wall, door = r.border + r.half_wall, r.border + r.door_space
+    require_fields(r, wall_padding=whole(wall + 1, r.img_size//2),
+                   door_padding=whole(door, r.img_size//2),
+                   wall_x=whole(wall, r.img_size - wall - 1),
+                   door_y=whole(door, r.img_size - door - 1))
+
+def require_rooms(name, rooms):
+    "Refuse what isn't a `Rooms`."
+    require_type(name, rooms, Rooms, 'Rooms()')
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #b0d85a2e
 class Layout(NamedTuple):
     "Where the inner wall and its door are."
-    wall_x: torch.Tensor  # [B] x of the wall's middle column
-    door_y: torch.Tensor  # [B] y of the door's middle row
+    wall_x: Real[Tensor, "*B"]   # x of the wall's middle column
+    door_y: Real[Tensor, "*B"]   # y of the door's middle row
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #0ad4ccfa
 def require_draw(n, rooms, generator, device=None):
     "Refuse what no function that draws could work with."
-    require_int('n', n); require_type('rooms', rooms, Rooms, 'Rooms()'); require_generator(generator)
+    require_int('n', n)
+    require_rooms('rooms', rooms)
+    a_generator('generator', generator)
     if device is not None: as_device(device)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #b21f52ec
 def sample_layouts(
-    n: int,                                   # how many
-    rooms: Rooms = Rooms(),                   # lengths
-    fixed: bool = False,                      # the same wall and door for all?
-    generator: torch.Generator | None = None, # source of chance
-    device=None,                              # where the result lives; default: where the generator is
+    n: int,                                     # how many
+    rooms: Rooms = Rooms(),                     # lengths
+    fixed: bool = False,                        # the same wall and door for all?
+    generator: torch.Generator | None = None,   # random generator
+    device=None,  # where the result lives; default: where the generator is
 ) -> Layout:
-    "Layouts drawn uniformly over all integer places of wall and door, or the fixed one `n` times."
+    "Layouts drawn uniformly over all integer positions, or the fixed one `n` times."
     require_draw(n, rooms, generator, device)
     source = generator.device if generator is not None else device
-    if fixed: return Layout(*(torch.full((n,), v, device=device or source) for v in (rooms.wall_x, rooms.door_y)))
-    place = lambda pad: torch.randint(pad, rooms.img_size - pad, (n,), generator=generator, device=source).to(device or source)
-    return Layout(place(rooms.wall_padding), place(rooms.door_padding))
+    device = device or source
+    if fixed:
+        return Layout(*(torch.full((n,), v, device=device) for v in (rooms.wall_x, rooms.door_y)))
+    pads = rooms.wall_padding, rooms.door_padding
+    return Layout(*(torch.randint(pad, rooms.img_size - pad, (n,), generator=generator,
+                                  device=source).to(device) for pad in pads))
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #13fef3d1
-def door_middle(layout: Layout, like: torch.Tensor) -> torch.Tensor:
-    "The middle of each door as [B,2], in the dtype and on the device of `like`."
+def door_middle(layout: Layout, like: Float[Tensor, "*S"]) -> Float[Tensor, "*B 2"]:
+    "The middle of each door, in the dtype and on the device of `like`."
     return torch.stack([layout.wall_x, layout.door_y], -1).to(like)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #a6f6c5f1
 class _Numbers(NamedTuple):
     "Constants of the kernel."
-    middle: torch.Tensor; reach: torch.Tensor; half: torch.Tensor; opening: torch.Tensor; tiny: torch.Tensor
+    middle: Tensor
+    reach: Tensor
+    half: Tensor
+    opening: Tensor
+    tiny: Tensor
 
 @lru_cache(maxsize=32)
 def _numbers(rooms, device, dtype):
-    t = lambda v: torch.tensor(v, device=device, dtype=dtype)
-    return _Numbers(t((rooms.low + rooms.high)/2), t((rooms.high - rooms.low)/2), t(rooms.half_wall),
-                    t(rooms.door_space), t(1e-20))
+    values = ((rooms.low + rooms.high)/2, (rooms.high - rooms.low)/2, rooms.half_wall,
+              rooms.door_space, 1e-20)
+    return _Numbers(*(torch.tensor(v, device=device, dtype=dtype) for v in values))
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #c5270e45
+@checked(rooms=require_rooms)
+@typed_or_empty
 def is_blocked(
-    position: torch.Tensor,  # [B,2] where the dot is
-    action: torch.Tensor,    # [B,2] where it wants to go from there
-    door: torch.Tensor,      # [B,2] the middle of the door: (wall_x, door_y)
-    rooms: Rooms = Rooms(),  # lengths
-) -> torch.Tensor:           # [B] bool
-    "Does the straight way from `position` to `position + action` touch a wall? (@eq-slab, @eq-blocked)"
-    require_type('rooms', rooms, Rooms, 'Rooms()'); require_tensors('position [...,2] float32, action [...,2] float32', position, action, empty=True); require_tensors('door [...,2] float32', door, empty=True, like=position)
+    position: Precise[Tensor, "*B 2"],   # where the dot is
+    action: Precise[Tensor, "*B 2"],     # where it wants to go from there
+    door: Precise[Tensor, "*#B 2"],      # the middle of the door: (wall_x, door_y)
+    rooms: Rooms = Rooms(),              # lengths
+) -> Bool[Tensor, "*B"]:
+    "Does the straight way of the action touch a wall? (@eq-slab, @eq-blocked)"
+    require_same_home('door', door, position, exactly=True)
     k, target = _numbers(rooms, position.device, position.dtype), position + action
     outside = (target - k.middle).abs_().amax(-1) >= k.reach
-    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)     # both ends, seen from the door
+    # seen from the door
+    (x0, y0), (x1, y1) = (position - door).unbind(-1), (target - door).unbind(-1)
     touches = (torch.minimum(x0, x1) <= k.half) & (torch.maximum(x0, x1) >= -k.half)
     slope, h = (y1 - y0)/(x1 - x0 + k.tiny), rooms.half_wall
     heights = [(y + (x.clamp(-h, h) - x)*slope).abs() for x, y in ((x0, y0), (x1, y1))]
@@ -119,33 +142,38 @@ def is_blocked(
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #cb27d6f5
 def _meetings(position, action, door, rooms):
-    "Times [B,4] at which a way meets a border left or right, one above or below, a face, a jamb; infinite where it doesn't."
-    k, s, (dx, dy) = _numbers(rooms, position.device, position.dtype), action.sign(), action.unbind(-1)
+    "Times [B,4] at which a way meets a border in x, in y, a face, a jamb; infinite if never."
+    k = _numbers(rooms, position.device, position.dtype)
+    s, (dx, dy) = action.sign(), action.unbind(-1)
     (x0, y0), (sx, sy) = (position - door).unbind(-1), s.unbind(-1)
     border = (k.middle + s*k.reach - position)/action
     face, jamb = (-sx*k.half - x0)/dx, (sy*k.opening - y0)/dy
     real = torch.ones_like(face, dtype=torch.bool)
-    there = torch.stack([real, real, (y0 + face*dy).abs() >= k.opening, (x0 + jamb*dx).abs() <= k.half], -1)
+    on_face, on_jamb = (y0 + face*dy).abs() >= k.opening, (x0 + jamb*dx).abs() <= k.half
+    there = torch.stack([real, real, on_face, on_jamb], -1)
     t = torch.stack([*border.unbind(-1), face, jamb], -1)
     return torch.where(there & (t >= 0) & (t <= 1), t, torch.inf)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #019b2f2d
+@checked(rooms=require_rooms)
+@typed_or_empty
 def contact_point(
-    position: torch.Tensor,  # [B,2]
-    action: torch.Tensor,    # [B,2], blocked
-    door: torch.Tensor,      # [B,2] the middle of the door
-    rooms: Rooms = Rooms(),  # lengths
-) -> tuple[torch.Tensor, torch.Tensor]:  # [B,2] the point, [B,2] unit vector away from the wall
+    position: Precise[Tensor, "*B 2"],
+    action: Precise[Tensor, "*B 2"],     # blocked
+    door: Precise[Tensor, "*#B 2"],      # the middle of the door
+    rooms: Rooms = Rooms(),              # lengths
+) -> tuple[Tensor, Tensor]:              # [*B,2] the point, [*B,2] unit vector away from the wall
     "Where a blocked way first meets a wall, and which direction leads away from it."
-    require_type('rooms', rooms, Rooms, 'Rooms()'); require_tensors('position [...,2] float32, action [...,2] float32', position, action, finite=True, empty=True); require_tensors('door [...,2] float32', door, finite=True, empty=True, like=position)
+    require_same_home('door', door, position, exactly=True)
+    require_finite(position=position, action=action, door=door)
     t, which = _meetings(position, action, door, rooms).min(-1)
-    upright = which % 2 == 0                                       # a border left or right, or a face
+    upright = which % 2 == 0   # a border left or right, or a face
     away = -action.sign()*torch.stack([upright, ~upright], -1)
     return position + t.nan_to_num(posinf=0.)[..., None]*action, away
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #a5094013
 def _keep_free(position, side, layout, rooms, gap):
-    "Put positions at least `gap` clear of the border, and out of the inner wall on the given side of it."
+    "Put positions `gap` clear of the border, and out of the inner wall on the given side."
     x, y = position.clamp(rooms.low + gap, rooms.high - gap).unbind(-1)
     reach, opening = rooms.half_wall + gap, rooms.door_space - gap
     in_slab, off = (x - layout.wall_x).abs() < reach, y - layout.door_y
@@ -163,102 +191,116 @@ def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     return _keep_free(point + torch.where(away != 0, z.abs()*away, z), side, layout, rooms, gap)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #31da626e
-def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):   # all as move takes them
+# as `move`
+def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):
     "`move` without a look at its input: the kernel of inner loops."
     stopped = is_blocked(position, action, door_middle(layout, position), rooms)[..., None]
     rest = position if contact == 'stop' else _bounce(position, action, layout, rooms, generator)
     return torch.where(stopped, rest, position + action)
 
-# %% ../../nbs/1_world/01_two_rooms.ipynb #69e50cfe
-def require_vectors(name, v, like=None):
-    "Refuse what is not a finite float tensor of (x, y) pairs."
-    if not torch.is_tensor(v) or v.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f'{name} is {brief(v) if not torch.is_tensor(v) else v.dtype}; give a float32 tensor, for example torch.tensor([[20., 30.]])')
-    if v.ndim < 1 or v.shape[-1] != 2: raise ValueError(f'{name} has shape {tuple(v.shape)}; its last dimension must be 2, for (x, y)')
-    if like is not None and v.shape != like.shape: raise ValueError(f'{name} has shape {tuple(v.shape)}, position has {tuple(like.shape)}; make them equal')
-    if v.device.type == 'meta' or like is not None and v.device != like.device: raise ValueError(f'{name} is on {v.device}; bring it to where the rest is with .to()')
-    if not v.isfinite().all(): raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
-
 # %% ../../nbs/1_world/01_two_rooms.ipynb #77ff2d9a
 def require_layout(layout, rooms, shape=None, device=None):
     "Refuse what isn't a layout of these rooms, with one room for all or one for each of `shape`."
-    require_type('rooms', rooms, Rooms, 'Rooms()'); require_type('layout', layout, Layout, 'a Layout, such as sample_layouts(n)')
-    require_tensors('layout.wall_x [...] number, layout.door_y [...] number', *layout, empty=True)
-    if device is not None and layout.wall_x.device != device: raise ValueError(f'layout is on {layout.wall_x.device}, what it meets on {device}; bring one to the other with .to()')
+    require_rooms('rooms', rooms)
+    require_record('layout', layout, Layout, empty=True)
+    if device is not None and layout.wall_x.device != device:
+        raise ValueError(f'layout is on {layout.wall_x.device}, what it meets on {device}; '
+                         'bring one to the other with .to()')
     for name, v in zip(layout._fields, layout):
-        if shape is not None and v.shape != shape and v.numel() != 1: raise ValueError(f'layout.{name} has shape {tuple(v.shape)}; give one room, or {tuple(shape)} like the positions')
-        if v.device.type == 'cpu' and v.numel() and not torch.compiler.is_compiling(): _on_grid(name, v, rooms)
+        if shape is not None and v.shape != shape and v.numel() != 1:
+            raise ValueError(f'layout.{name} has shape {list(v.shape)}; give one room, '
+                             f'or {list(shape)} like the positions')
+        if v.device.type == 'cpu' and v.numel() and not torch.compiler.is_compiling():
+            _on_grid(name, v, rooms)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #10b160c5
 def _on_grid(name, v, rooms):
     "Refuse walls that stick into the border, doors that open into it, and half pixels."
     pad = rooms.border + (rooms.half_wall if name == 'wall_x' else rooms.door_space)
     low, high = (x.item() for x in v.aminmax())
-    if low >= pad and high < rooms.img_size - pad and not (v.is_floating_point() and (v % 1).any()): return
-    bad = next(x for x in v.flatten().tolist() if not (pad <= x < rooms.img_size - pad and x % 1 == 0))
-    raise ValueError(f'layout: {name} is {bad}; choose a whole number from {pad} to {rooms.img_size - pad - 1}')
+    if low >= pad and high < rooms.img_size - pad and not (v.is_floating_point() and (v % 1).any()):
+        return
+    most = rooms.img_size - pad - 1
+    bad = next(x for x in v.flatten().tolist() if not (pad <= x <= most and x % 1 == 0))
+    raise ValueError(f'layout: {name} is {bad}; choose a whole number from {pad} to {most}')
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #32e8caac
 def require_on_floor(name, value, layout, rooms):
     "`value`, if all of it is on the floor."
     bad = is_blocked(value, torch.zeros_like(value), door_middle(layout, value), rooms)
-    if bad.any(): raise ValueError(f'{name} {value[bad][0].tolist()} lies in a wall; choose a place on the floor, between {rooms.low} and {rooms.high}')
+    if bad.any():
+        raise ValueError(f'{name} {value[bad][0].tolist()} lies in a wall; choose a position on '
+                         'the floor, ' f'between {rooms.low} and {rooms.high}')
     return value
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #d47a3abb
+@checked(contact=one_of('stop', 'bounce'), generator=a_generator)
+@typed_or_empty
 def move(
-    position: torch.Tensor,                   # [B,2] where the dots are
-    action: torch.Tensor,                     # [B,2] where they want to go: any finite vector
-    layout: Layout,                           # wall and door of each room
-    rooms: Rooms = Rooms(),                   # lengths
-    contact: str = 'stop',                    # 'stop': a blocked dot stays; 'bounce': it rests near the contact
-    generator: torch.Generator | None = None, # chance for 'bounce'
-) -> torch.Tensor:                            # [B,2] where the dots are afterwards
+    position: Precise[Tensor, "*B 2"],   # where the dots are
+    action: Precise[Tensor, "*B 2"],     # where they want to go: any finite vector
+    layout: Layout,                      # wall and door of each room
+    rooms: Rooms = Rooms(),              # lengths
+    contact: str = 'stop',               # 'stop': a blocked dot stays; 'bounce': rests nearby
+    generator: torch.Generator | None = None,   # random generator for 'bounce'
+) -> Precise[Tensor, "*B 2"]:            # where the dots are afterwards
     "One step of the world; a `ValueError` for anything that is not a position or an action."
-    require_vectors('position', position); require_vectors('action', action, like=position)
-    require_layout(layout, rooms, position.shape[:-1], position.device); require_choice('contact', contact, 'stop', 'bounce'); require_generator(generator)
+    require_finite(wait=True, position=position, action=action)
+    require_layout(layout, rooms, position.shape[:-1], position.device)
     return move_unchecked(position, action, layout, rooms, contact, generator)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #7997e2c6
 def _rand(k, layout, generator):
     "`k` uniform numbers for each room."
     source = generator.device if generator is not None else layout.wall_x.device
-    return torch.rand(k, *layout.wall_x.shape, generator=generator, device=source).to(layout.wall_x.device)
+    return torch.rand(k, *layout.wall_x.shape, generator=generator,
+                      device=source).to(layout.wall_x.device)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #150e780e
+@checked(generator=a_generator)
 def sample_free(
-    layout: Layout,                           # [B]
-    rooms: Rooms = Rooms(),                   # lengths
-    margin: float = .5,                       # distance to every wall
-    generator: torch.Generator | None = None, # source of chance
-) -> torch.Tensor:                            # [B,2]
-    "Places uniform over the floor: both rooms and the doorway."
-    require_layout(layout, rooms); require_generator(generator); require_number('margin', margin, 0, rooms.door_space)
-    low, high, reach, opening = rooms.low + margin, rooms.high - margin, rooms.half_wall + margin, rooms.door_space - margin
-    left, right = layout.wall_x - reach - low, high - layout.wall_x - reach          # widths of the two rooms
+    layout: Layout,                             # [*B]
+    rooms: Rooms = Rooms(),                     # lengths
+    margin: float = .5,                         # distance to every wall
+    generator: torch.Generator | None = None,   # random generator
+) -> Precise[Tensor, "*B 2"]:
+    "Positions uniform over the floor: both rooms and the doorway."
+    require_layout(layout, rooms)
+    require_number('margin', margin, 0, rooms.door_space)
+    low, high = rooms.low + margin, rooms.high - margin
+    reach, opening = rooms.half_wall + margin, rooms.door_space - margin
+    # widths of the two rooms
+    left, right = layout.wall_x - reach - low, high - layout.wall_x - reach
     u, v, w = _rand(3, layout, generator)
     area = u*((left + right)*(high - low) + 4*reach*opening)
     x, y = torch.where(area < left*(high - low), low + v*left, high - v*right), low + w*(high - low)
     door = area > (left + right)*(high - low)
-    return torch.stack([torch.where(door, layout.wall_x + (2*v - 1)*reach, x), torch.where(door, layout.door_y + (2*w - 1)*opening, y)], -1)
+    x = torch.where(door, layout.wall_x + (2*v - 1)*reach, x)
+    y = torch.where(door, layout.door_y + (2*w - 1)*opening, y)
+    return torch.stack([x, y], -1)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #7ba9883b
 def _check_margin(layout, margin, low, high, reach):
     "Refuse a margin that leaves no floor in the narrower room."
-    if (layout.wall_x - reach <= low).any() or (layout.wall_x + reach >= high).any(): raise ValueError(f'margin is {margin:g}, and leaves no floor beside a wall at {layout.wall_x.min().item():g} to {layout.wall_x.max().item():g}; choose a smaller margin, or another layout')
+    left, right = layout.wall_x.min().item(), layout.wall_x.max().item()
+    if left - reach <= low or right + reach >= high:
+        raise ValueError(f'margin is {margin:g}, and leaves no floor beside a wall at {left:g} to '
+                         f'{right:g}; ' 'choose a smaller margin, or another layout')
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #4fee2c3c
+@checked(generator=a_generator)
 def sample_start_goal(
-    layout: Layout,                            # [B]
-    rooms: Rooms = Rooms(),                    # lengths
-    generator: torch.Generator | None = None,  # source of chance
-    margin: float | None = None,               # distance to every wall; default: twice the dot's width
-) -> tuple[torch.Tensor, torch.Tensor]:        # start [B,2], goal [B,2]
-    "A start in one room, chosen by a coin, and a goal in the other."
-    require_layout(layout, rooms); require_generator(generator)
+    layout: Layout,                             # [*B]
+    rooms: Rooms = Rooms(),                     # lengths
+    generator: torch.Generator | None = None,   # random generator
+    margin: float | None = None,  # distance to every wall; default: twice the dot's width
+) -> tuple[Tensor, Tensor]:                     # start [*B,2], goal [*B,2]
+    "A start in a room chosen at random, and a goal in the other."
+    require_layout(layout, rooms)
     m = 2*rooms.dot_std if margin is None else require_number('margin', margin, 0, rooms.img_size/2)
     low, high, reach = rooms.low + m, rooms.high - m, rooms.half_wall + m
-    if layout.wall_x.device.type == 'cpu': _check_margin(layout, m, low, high, reach)
+    if layout.wall_x.device.type == 'cpu' and layout.wall_x.numel():
+        _check_margin(layout, m, low, high, reach)
     u, v, w, y0, y1 = _rand(5, layout, generator)
     left = torch.stack([low + u*(layout.wall_x - reach - low), low + y0*(high - low)], -1)
     right = torch.stack([high - v*(high - layout.wall_x - reach), low + y1*(high - low)], -1)
@@ -267,9 +309,9 @@ def sample_start_goal(
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #f6609e91
 def draw_walls(
-    layout: Layout,          # [...]
+    layout: Layout,          # [*B]
     rooms: Rooms = Rooms(),  # lengths
-) -> torch.Tensor:           # uint8 [...,H,W]
+) -> UInt8[Tensor, "*B H W"]:
     "Border, wall and door as a picture: 255 where there is wall."
     require_layout(layout, rooms)
     i = torch.arange(rooms.img_size, device=layout.wall_x.device)
@@ -280,40 +322,61 @@ def draw_walls(
     return wall.to(torch.uint8).mul_(255)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #81bacc60
+@checked(rooms=require_rooms)
+@typed_or_empty
 def paint_dots(
-    canvas: torch.Tensor,    # uint8 [M,H·W], zeros; changed in place
-    position: torch.Tensor,  # [M,2]
-    rooms: Rooms = Rooms(),  # lengths
+    canvas: UInt8[Tensor, "M P"],       # zeros, P = H·W pixels each; changed in place
+    position: Precise[Tensor, "M 2"],
+    rooms: Rooms = Rooms(),             # lengths
 ):
     "Draw one dot on each canvas (@eq-dot), touching only the pixels it can reach."
-    require_type('rooms', rooms, Rooms, 'Rooms()'); require_tensors('canvas [M,P] uint8, position [M,2] float32', canvas, position, finite=True, empty=True, P=rooms.img_size**2)
+    require_finite(position=position)
+    if canvas.shape[1] != rooms.img_size**2:
+        raise ValueError(f'canvas has shape {list(canvas.shape)}; give {rooms.img_size**2} pixels '
+                         'for each dot')
     reach = int(rooms.dot_std*(2*np.log(255))**.5 + .5)
     around = torch.arange(-reach, reach + 1, device=canvas.device)
-    pixel = position.round().long().clamp_(reach, rooms.img_size - 1 - reach)[..., None] + around   # [M,2,9]
+    middle = position.round().long().clamp_(reach, rooms.img_size - 1 - reach)
+    pixel = middle[..., None] + around                             # [M,2,9]
     d2 = (pixel - position[..., None]).square_()
-    d2 = d2[:, 1, :, None] + d2[:, 0, None, :]                                                      # [M,9,9]
+    d2 = d2[:, 1, :, None] + d2[:, 0, None, :]                     # [M,9,9]
     bump = d2.div_(-2*rooms.dot_std**2).exp_().mul_(255).to(torch.uint8)
     index = pixel[:, 1, :, None]*rooms.img_size + pixel[:, 0, None, :]
     canvas.scatter_(1, index.flatten(1), bump.flatten(1))
 
+# %% ../../nbs/1_world/01_two_rooms.ipynb #e9ef7831
+def _require_fit(position, layout, rooms, walls):
+    "Refuse a layout of other rooms than the positions, and walls of another size or number."
+    have, batch, side = layout.wall_x.shape, position.shape[:-1], rooms.img_size
+    if have.numel() != 1 and batch[:len(have)] != have:
+        raise ValueError(f'layout has shape {list(have)}, position {list(position.shape)}; '
+                         'give one room, or one for each of the first dimensions of position')
+    if walls is None: return
+    many = walls.shape[:-2]
+    fits = many.numel() == have.numel() or have.numel() == 1 and many == batch
+    if walls.shape[-2:] != (side, side) or not fits:
+        raise ValueError(f'walls has shape {list(walls.shape)}; '
+                         f'give {[*have, side, side]}, as draw_walls does')
+
 # %% ../../nbs/1_world/01_two_rooms.ipynb #d464588a
+@typed_or_empty
 def render(
-    position: torch.Tensor,              # [...,2] dots, in the layout's room or rooms
-    layout: Layout,                      # one room for all, or one for each of position's first dimensions
+    position: Precise[Tensor, "*B 2"],   # dots, in the layout's room or rooms
+    layout: Layout,  # one room for all, or one for each of position's first dimensions
     rooms: Rooms = Rooms(),              # lengths
-    walls: torch.Tensor | None = None,   # the layout's draw_walls, if you have it already
-) -> torch.Tensor:                       # uint8 [...,2,H,W]: the dot, the walls
+    walls: UInt8[Tensor, "... H W"] | None = None,   # the layout's draw_walls, if at hand
+) -> UInt8[Tensor, "*B 2 H W"]:          # the dot, the walls
     "Pictures of rooms with their dots."
-    require_tensors('position [...,2] float32', position, finite=True, empty=True); require_layout(layout, rooms)
-    if layout.wall_x.numel() != 1 and position.shape[:-1][:layout.wall_x.ndim] != layout.wall_x.shape:
-        raise ValueError(f'layout has shape {list(layout.wall_x.shape)}, position {list(position.shape)}; give one room, or one for each of the first dimensions of position')
+    require_finite(position=position)
+    require_layout(layout, rooms)
+    _require_fit(position, layout, rooms, walls)
     shape, side = position.shape[:-1], rooms.img_size
     if walls is None: walls = draw_walls(layout, rooms)
-    require_tensors('walls [...,H,W] uint8', walls, empty=True, like=position, H=side, W=side)
     frames = torch.empty(*shape, 2, side, side, dtype=torch.uint8, device=position.device)
     canvas = frames.view(-1, 2, side*side)[:, 0].zero_()
     paint_dots(canvas, position.reshape(-1, 2), rooms)
-    if layout.wall_x.numel() > 1: walls = walls.view(*layout.wall_x.shape, *[1]*(len(shape) - layout.wall_x.ndim), side, side)
+    if layout.wall_x.numel() > 1:
+        walls = walls.view(*layout.wall_x.shape, *[1]*(len(shape) - layout.wall_x.ndim), side, side)
     frames[..., 1, :, :] = walls
     return frames
 

@@ -101,7 +101,7 @@ def check_predictor_steps(predictor_steps):
         want = N*J*sum(min(T, S - t) for t in range(0, S, execute))/S
         got = predictor_steps(N, J, T, execute, S)
         need(abs(got - N*J*T*len(range(0, S, execute))/S) > 1e-6,
-             'the last plans are shorter: nothing is imagined beyond the end of the episode.')
+             'the last plans are shorter: nothing is predicted beyond the end of the episode.')
         need(abs(got - want*S) > 1e-6,
              'that is the whole episode; for each action it is an S-th of it.')
         close(got, want, f'predictor_steps({N}, {J}, {T}, {execute}, {S})')

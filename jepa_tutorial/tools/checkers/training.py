@@ -144,11 +144,11 @@ def check_reencoding(reencode):
         got = reencode(_Drift(), z, actions, k)
         close(None if got is None else 0*got, 0*z, f'k = {k}: the result')        # its shape
         off = (got - z)[0, :, 0].round().long().tolist()
-        need(off[0] == 0, 'the first vector is seen, not imagined: it is z[:, 0] itself.')
+        need(off[0] == 0, 'the first vector is encoded, not predicted: it is z[:, 0] itself.')
         need(k > 1 or any(off), 'with k = 1 you return what was seen; each step from 1 on should '
-             'be imagined from the frame before it.')
+             'be predicted from the frame before it.')
         close(off, [0] + [t % k + 1 for t in range(10)],
-              f'k = {k}: the number of imagined steps behind each vector', atol=.1)
+              f'k = {k}: the number of predicted steps behind each vector', atol=.1)
     return 'a rollout of at most k steps behind every vector.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #ae7f8c94

@@ -48,8 +48,9 @@ class JEPA(nn.Module):
     def encode(self,
         obs: Pixels[Tensor, "*N C H W"],   # uint8 as rendered, or floats already normalised
     ) -> Float[Tensor, "*N D"]:
-        "Images to embeddings."
-        return self.encoder(self.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs)
+        "Images to embeddings; the encoder gets them as one batch [N,C,H,W]."
+        x = self.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs
+        return self.encoder(x.reshape(-1, *x.shape[-3:])).reshape(*x.shape[:-3], self.dim)
 
     @typed
     def predict(self,

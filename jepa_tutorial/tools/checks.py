@@ -18,8 +18,8 @@ from torch import nn, Tensor
 __all__ = ['positive', 'share', 'size', 'F', 'brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'whole',
            'number', 'one_of', 'flag', 'optional', 'listed', 'require_fields', 'checked', 'require_type',
            'require_methods', 'require_generator', 'can', 'a_generator', 'a_mapping', 'require_same_home',
-           'require_finite', 'require_transitions', 'typed', 'typed_or_empty', 'require_record', 'record',
-           'require_tensors', 'short', 'nearest']
+           'require_finite', 'require_transitions', 'typed', 'typed_or_empty', 'require_record', 'record', 'short',
+           'nearest']
 
 # %% ../../nbs/appendix/checks.ipynb #b77110d0
 def brief(x) -> str:
@@ -298,56 +298,6 @@ def require_record(name: str, x, kind: type, empty: bool = False):
 def record(kind: type) -> Callable:
     "A check: such a record."
     return lambda name, x: require_record(name, x, kind)
-
-# %% ../../nbs/appendix/checks.ipynb #d0df0cb4
-_KINDS = dict(
-    float=torch.is_floating_point, bool=lambda x: x.dtype == torch.bool,
-    real=lambda x: not x.is_complex(), uint8=lambda x: x.dtype == torch.uint8,
-    number=lambda x: not (x.is_complex() or x.dtype == torch.bool),
-    float32=lambda x: x.dtype in (torch.float32, torch.float64),
-    image=lambda x: x.dtype == torch.uint8 or x.is_floating_point())
-
-@lru_cache
-def _parsed(spec: str) -> list:
-    "'z [B,T,D], obs [B,C,H,W] uint8' as a name, dimensions and a kind each."
-    found = re.findall(r'(\S+) \[([^]]*)\] ?(\w*)', spec)
-    return [(name, dims.split(','), kind or 'float') for name, dims, kind in found]
-
-# %% ../../nbs/appendix/checks.ipynb #c4f3de3c
-def _fits(dims: list, shape: tuple, sizes: dict) -> bool:
-    "Does a shape match? What a letter stands for is written into `sizes`."
-    if '...' in dims:
-        i, j = dims.index('...'), len(shape) - len(dims) + 1 + dims.index('...')
-        if j < i: return False
-        shape = (*shape[:i], tuple(shape[i:j]), *shape[j:])
-    known = lambda d, n: int(d) if d.isdigit() else sizes.setdefault(d, n)
-    return len(dims) == len(shape) and all(n == known(d, n) for d, n in zip(dims, shape))
-
-# %% ../../nbs/appendix/checks.ipynb #b3196551
-def require_tensors(
-    spec: str,           # such as 'z [B,T,D], actions [B,T,A]': floats; or 'obs [B,C,H,W] uint8'
-    *tensors,
-    finite=False,        # refuse NaN and infinity, on a CPU?
-    empty=False,         # may there be nothing in them?
-    like=None,           # a parameter whose device and precision they need
-    **sizes,             # letters that are known already, D=512
-):
-    "Refuse tensors that aren't what `spec` says."
-    if torch.compiler.is_compiling(): return
-    for (name, dims, kind), x in zip(_parsed(spec), tensors, strict=True):
-        want, known = f"[{','.join(dims)}]", dict(sizes)
-        if not torch.is_tensor(x) or x.layout != torch.strided or not _KINDS[kind](x):
-            raise ValueError(f'{name} is {brief(x)}; give a tensor {want} of {kind}'
-                             + 's'*(kind == 'float'))
-        if not _fits(dims, x.shape, sizes):
-            here = ', '.join(f'{d}={known[d]}' for d in dims if d in known)
-            raise ValueError(f'{name} has shape {list(x.shape)}; give '
-                             f'{want}{" with " if here else ""}{here}')
-        if not empty and not x.numel():
-            raise ValueError(f'{name} has shape {list(x.shape)}, and is empty; give at least one '
-                             f'{want}')
-        require_same_home(name, x, like if like is not None else tensors[0], like is not None)
-        if finite: require_finite(**{name: x})
 
 # %% ../../nbs/appendix/checks.ipynb #818a0429
 def short(x, most: int = 120) -> str:

@@ -5,7 +5,10 @@ import pytest, torch
 from jepa_tutorial.tools import files
 from jepa_tutorial.training import checkpoints
 from jepa_tutorial.tools.config import load_config
-from jepa_tutorial.model.jepa import build_jepa
+from jepa_tutorial.model.encoder import ImpalaEncoder
+from jepa_tutorial.model.jepa import build_jepa, JEPA
+from jepa_tutorial.model.normalizer import Normalizer
+from jepa_tutorial.model.predictor import GRUPredictor
 from jepa_tutorial.training.checkpoints import load_pretrained, load_trained, save_trained, Trained
 from jepa_tutorial.training.probing import PositionProbe
 
@@ -36,6 +39,51 @@ def test_round_trip(saved, name):
     assert same(trained, again) and again.card['steps'] == 0 and not again.jepa.training
     assert again.jepa.normalizer == trained.jepa.normalizer
     assert sorted(p.name for p in folder.iterdir()) == ['model.json', 'model.safetensors']
+
+class Other(torch.nn.Module):
+    "An encoder that isn't ours, with a buffer of whole numbers."
+    def __init__(self, dim=16):
+        super().__init__(); self.dim = dim
+        self.net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3*32*32, dim), torch.nn.BatchNorm1d(dim))
+    def forward(self, x): return self.net(x.reshape(-1, *x.shape[-3:])).reshape(*x.shape[:-3], self.dim)
+
+def other(encoder):
+    "A model with three channels and three action dimensions, and a normaliser of its own."
+    normalizer = Normalizer(obs_mean=[.1, .2, .3], obs_std=[1., 2., 3.], position_mean=[1., 2.], position_std=[3., 4.])
+    return JEPA(encoder, GRUPredictor(16, action_dim=3), normalizer=normalizer).eval()
+
+CARD = dict(config=dict(model=dict(dim=16, channels=[4, 8], num_layers=1)))
+
+@pytest.mark.parametrize('half', [False, True])
+@pytest.mark.parametrize('kind', ['ours', 'theirs'])
+def test_other_channels_sizes_and_actions(tmp_path, kind, half):
+    torch.manual_seed(0)
+    build = lambda: other(ImpalaEncoder(3, 32, (4, 8), 16) if kind == 'ours' else Other())
+    made, obs, actions = build(), torch.randint(0, 256, (2, 3, 3, 32, 32), dtype=torch.uint8), torch.randn(2, 4, 3)
+    if half: made.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in made.state_dict().items()})
+    save_trained(tmp_path/'m', Trained(made, PositionProbe(16), CARD if kind == 'ours' else {}), half)
+    got = load_trained(tmp_path/'m', 'cpu', **(dict(jepa=build()) if kind == 'theirs' else {}))
+    assert torch.equal(got.jepa.unroll(got.jepa.encode(obs)[:, 0], actions), made.unroll(made.encode(obs)[:, 0], actions))
+    assert got.jepa.normalizer == made.normalizer and not got.jepa.training
+    save_trained(tmp_path/'again', got, half)                        # and it can be saved again
+    assert (tmp_path/'again.safetensors').read_bytes() == (tmp_path/'m.safetensors').read_bytes()
+
+def test_a_model_of_another_kind_has_to_be_built(tmp_path):
+    save_trained(tmp_path/'m', Trained(other(Other()), PositionProbe(16), {}))
+    with pytest.raises(ValueError) as e: load_trained(tmp_path/'m', 'cpu')
+    one_line(e, 'm.json', 'Other, GRUPredictor', 'jepa=')
+    with pytest.raises(ValueError) as e: load_trained(tmp_path/'m', 'cpu', jepa=other(ImpalaEncoder(3, 32, (4, 8), 16)))
+    one_line(e, 'lacks the tensor')
+
+@pytest.mark.parametrize('name', ['quick', 'random_wall'])
+def test_the_normalizer_is_that_of_the_card(name):
+    "A model is built on `meta`, where its normaliser's buffers hold nothing."
+    trained = load_pretrained(name, 'cpu')
+    want = Normalizer(**trained.card['normalizer'])
+    assert trained.jepa.normalizer == want
+    buffers, wanted = dict(trained.jepa.normalizer.named_buffers()), dict(want.named_buffers())
+    assert buffers.keys() == wanted.keys() and all(torch.equal(buffers[k], wanted[k]) for k in wanted)
+    assert not any('normalizer' in k for k in trained.jepa.state_dict())
 
 def test_dots_in_the_name(tmp_path):
     save_trained(tmp_path/'run.v1', make())

@@ -128,6 +128,13 @@ def test_a_broken_off_step_leaves_no_gradients(tmp_path):
     load_state(learner, tmp_path)
     assert (train_step(learner)['total'], train_step(learner)['total']) == expected
 
+def test_a_run_with_a_projector_can_be_resumed(tmp_path):
+    "Its batch norm counts batches, in whole numbers."
+    cfg = load_config('quick', *TINY, 'loss.projector=[8,8]')
+    whole = Learner(cfg, 'cpu'); train_step(whole); save_state(whole, tmp_path)
+    again = Learner(cfg, 'cpu'); load_state(again, tmp_path)
+    assert train_step(again)['total'] == train_step(whole)['total']
+
 def test_weights_are_never_without_a_card(tmp_path):
     "Whoever finds weights may load them."
     train(load_config('quick', *TINY), tmp_path/'run', progress=False, device='cpu')

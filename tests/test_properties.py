@@ -99,6 +99,11 @@ def wrong(value):
 # ── what each public name is tried with ─────────────────────────────────────────────────────────────────────────
 # name: the function, its right arguments, and optionally a property of any answer that it gives
 
+def overridden(load):
+    "With one override, by a name of its own."
+    def loaded(name_or_path, override): return load(name_or_path, override)
+    return loaded
+
 def shaped(*shape): return lambda r, **kw: r.shape == shape or (tuple(r.shape), shape)
 
 def cases():
@@ -124,7 +129,7 @@ def cases():
     yield 'tools.devices.constant', lambda values: core.constant(values, cpu), dict(values=(1., 2.))
     yield 'tools.devices.rng', core.rng, dict(seed=3, device=cpu)
     yield 'tools.devices.seed_all', core.seed_all, dict(seed=3)
-    yield 'tools.config.load_config', lambda name_or_path, override: core.load_config(name_or_path, override), dict(name_or_path='quick', override='optim.lr=1')
+    yield 'tools.config.load_config', overridden(core.load_config), dict(name_or_path='quick', override='optim.lr=1')
     yield 'model.normalizer.Normalizer', core.Normalizer, dict(obs_mean=(0., 1.), obs_std=(1., 1.), position_mean=(0., 0.), position_std=(1., 1.))
     yield 'model.normalizer.Normalizer obs', norm.obs, dict(images=images(B))
     yield 'model.normalizer.Normalizer position', norm.position, dict(xy=places(B))
@@ -226,7 +231,7 @@ def cases():
     yield 'planning.agent.Planner', lambda execute_steps, **kw: ep.Planner(replan=ep.Replan(execute_steps), **kw), dict(search=search(), execute_steps=4), lambda r, execute_steps, **kw: execute_steps <= r.search.horizon
     yield 'planning.agent.build_planner', lambda planner, horizon: ep.build_planner(dict(planner=planner, horizon=horizon)), dict(planner='cem', horizon=4)
     yield 'planning.agent.build_planner settings', ep.build_planner, dict(cfg=dict(planner='cem'))
-    yield 'planning.agent.load_planner', lambda name_or_path, override: ep.load_planner(name_or_path, override), dict(name_or_path='plan_fast', override='iterations=3')
+    yield 'planning.agent.load_planner', overridden(ep.load_planner), dict(name_or_path='plan_fast', override='iterations=3')
     yield 'planning.episodes.sample_tasks', ep.sample_tasks, dict(n=B, rooms=rooms(), seed=0, margin=2.6), lambda r, n, **kw: r.start.shape == (n, 2)
     for policy in ('random_actions', 'straight_line', 'oracle'): yield f'planning.episodes.{policy}', partial(ep.run_policy, getattr(ep, policy)), dict(tasks=tasks(), steps=2, contact='bounce', generator=g(), rooms=rooms()), lambda r, steps, **kw: r.position.shape[1] == steps + 1 and inside(r.position)
     yield 'planning.episodes.run_policy', ep.run_policy, dict(policy=ep.oracle, tasks=tasks(), steps=2, contact='stop', generator=g(), rooms=rooms()), lambda r, steps, **kw: r.position.shape[1] == steps + 1

@@ -45,7 +45,7 @@ class AgentOptions:
     "What an agent does beside searching."
     reduce: str = 'sum'         # the cost counts the 'sum' over steps or the 'last' one
     distance: str = 'squared'   # and this distance, see `goal_distance`
-    stuck_noise: bool = False   # act at random once when the last actions changed nothing in the image
+    stuck_noise: bool = False   # act at random once when the last actions didn't change the image
     revisit_weight: float = 0.  # cost of a step near a visited state, see `RevisitPenalty`
     revisit_width: float = 5.   # how near that is, as a distance between embeddings
 
@@ -104,19 +104,21 @@ def act(self: Agent,
     "The next actions."
     require_int('left', left)
     z, horizon = self.see(image), min(self.search.horizon, left)
-    self._update_cost(z)
-    self.plan = self.search.plan(self.cost, generator, len(z), horizon, **self._from_last())
+    cost = self._update_cost(z)
+    self.plan = self.search.plan(cost, generator, len(z), horizon, **self._from_last())
     actions = self.plan.actions[:, :self.replan.execute_steps]
     return self._stuck(image, actions, generator) if self.options.stuck_noise else actions
 
 # %% ../../nbs/5_planning/18_agent.ipynb #f8a63a8a
 @patch
-def _update_cost(self: Agent, z):
+def _update_cost(self: Agent, z) -> Cost:
     "Let the cost start from what is seen, [E,D]."
     o = self.options
     if self.cost is None: self.cost = make_cost(self.model, z, self.z_goal, o.reduce, o.distance)
-    self.cost.start.copy_(z)
-    if o.revisit_weight: self.cost.penalty = self._penalty(z)
+    cost = self.cost
+    cost.start.copy_(z)
+    if o.revisit_weight: cost.penalty = self._penalty(z)
+    return cost
 
 @patch
 def _from_last(self: Agent) -> dict:
@@ -157,7 +159,8 @@ def build_planner(
     cfg,          # settings: `planner`, which is 'cem' or 'mppi', and fields of the three classes
 ) -> Planner:
     "A planner as a configuration describes it; what it leaves out keeps its default."
-    if not hasattr(cfg, 'items'): raise ValueError(f"cfg is {brief(cfg)}; give settings such as load_config('plan_fast')")
+    if not hasattr(cfg, 'items'):
+        raise ValueError(f"cfg is {brief(cfg)}; give settings such as load_config('plan_fast')")
     own: dict[str, Any] = {k: _plain(v) for k, v in dict(cfg).items()}
     kind = SEARCHES.get(name := str(own.pop('planner', 'mppi')))
     if kind is None: raise ValueError(f"planner is {name!r}; choose one of {', '.join(SEARCHES)}")
@@ -173,15 +176,16 @@ def _plain(v):
 
 # %% ../../nbs/5_planning/18_agent.ipynb #25f262cd
 def load_planner(
-    name_or_path: str,  # a shipped name such as 'plan_fast', or a YAML file of your own that names one as its base
+    name_or_path: str,  # a shipped name such as 'plan_fast', or your own YAML file based on one
     *overrides: str,    # 'iterations=4'
 ) -> Planner:
     "The planner that a YAML file describes."
-    with about_file(find_config(name_or_path)): return build_planner(load_config(name_or_path, *overrides))
+    with about_file(find_config(name_or_path)):
+        return build_planner(load_config(name_or_path, *overrides))
 
 # %% ../../nbs/5_planning/18_agent.ipynb #951eed50
 def published_planner() -> Planner:
-    "MPPI as published with EB-JEPA's action-conditioned example: no limit on actions, every plan from scratch."
+    "MPPI as published with EB-JEPA: no limit on actions, every plan from scratch."
     return Planner(MPPI(max_norm=None))
 
 def fast_planner() -> Planner:

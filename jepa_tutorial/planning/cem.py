@@ -42,13 +42,13 @@ class CEM:
     sigma: float = 1.5                      # standard deviation of the first proposal
     max_norm: float | None = 2.45           # longest action; None: no limit
     action_dim: int = 2                     # A
-    select: str = 'mean'                    # returned: the 'mean', a weighted random 'elite', the 'best'
+    select: str = 'mean'                    # returned: 'mean', 'elite' (drawn by weight) or 'best'
     unbiased: bool = True                   # the new variance divides by K-1 rather than by K
     explore_fraction: float = 0.            # share of samples that are smooth noise around zero
-    noise_correlation: float | tuple = .95  # its correlation in time; several values share the samples
+    noise_correlation: float | tuple = .95  # its correlation in time; several share the samples
     explore_sigma: float = 1.5              # its standard deviation
     proposal_correlation: float = 0.        # correlation in time of the noise around the mean
-    keep_elites: int = 0                    # elites tried again in the next iteration, with the mean
+    keep_elites: int = 0                    # elites tried again in the next round, with the mean
     restarts: int = 1                       # independent searches that share the samples
 
     def __post_init__(self): self._check()
@@ -118,7 +118,8 @@ def smooth_noise(
     t = torch.arange(noise.shape[-2], device=noise.device)
     lag = t[:, None] - t                                                    # [T,T]
     mix = torch.where(lag < 0, 0., float(rho)**lag.clamp_min(0).to(noise.dtype))
-    return torch.where(t == 0, mix, mix*(1 - rho**2)**.5) @ noise           # the first draw has full variance
+    first = t == 0                                                # this draw has full variance
+    return torch.where(first, mix, mix*(1 - rho**2)**.5) @ noise
 
 # %% ../../nbs/5_planning/16_cem.ipynb #f5424740
 @patch
@@ -198,14 +199,14 @@ def plan(self: CEM,
     init_sigma: float | None = None,   # standard deviation around it; None: sigma
     first: Float[Tensor, "{episodes} k F {self.action_dim}"] | None = None,  # tried at first
     iterations: int | None = None,     # None: the search's own
-    history: bool = False,             # keep each iteration's samples, cost, elites, weights, mean, std?
+    history: bool = False,             # keep samples, cost, elites, weights, mean, std of each?
 ) -> Plan:
     "Search for cheap action sequences."
     _check_call(cost, generator, episodes, horizon, iterations)
-    E, R, log = episodes, self.restarts, []
+    E, R, log, own = episodes, self.restarts, [], getattr(cost, 'iterate', None)
     mean, std = self._start(E, horizon or self.horizon, init, init_sigma, generator.device)
     again = self._first(first, mean, E)
-    iterate = partial(cost.iterate, self) if hasattr(cost, 'iterate') else partial(self.iterate, cost)
+    iterate = partial(own, self) if own else partial(self.iterate, cost)
     for _ in range(iterations or self.iterations):
         noise = _white(mean, self.num_samples//R, generator)
         step = iterate(noise, mean, std, *again)
@@ -257,8 +258,8 @@ def _result(self: CEM, step, E, generator):
     actions, cost, up, _ = step
     if self.select == 'mean': out = up.mean
     else:
-        cheapest = torch.zeros_like(up.elites[:, :1])
-        k = cheapest if self.select == 'best' else torch.multinomial(up.weights, 1, generator=generator)
+        k = torch.zeros_like(up.elites[:, :1])
+        if self.select == 'elite': k = torch.multinomial(up.weights, 1, generator=generator)
         out = _take(actions, up.elites.gather(1, k))[:, 0]
     winner = cost.nan_to_num(nan=torch.inf).amin(1).view(E, -1).argmin(1)
     winner = winner + torch.arange(E, device=winner.device)*self.restarts
@@ -277,9 +278,10 @@ def _rest(mean: Float[Tensor, "E T A"], steps: int): return mean[:, steps:]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8b448896
 def _record(step, E):
-    "What a picture of one iteration needs, on the CPU; the searches of one episode lie side by side."
+    "What a picture of an iteration needs, on the CPU; an episode's searches lie side by side."
     actions, cost, up, _ = step
     join = lambda x: x.unflatten(0, (E, -1)).flatten(1, 2).cpu()
     first = lambda x: x.unflatten(0, (E, -1))[:, 0].cpu()
     return dict(mean=first(up.mean), std=first(up.std), samples=join(actions), cost=join(cost),
-                elites=join(_take(actions, up.elites)), weights=join(up.weights), best=join(cost).amin(1))
+                elites=join(_take(actions, up.elites)), weights=join(up.weights),
+                best=join(cost).amin(1))

@@ -105,7 +105,7 @@ def _next_actions(start: Tensor, plan: Float[Tensor, "{start.shape[0]} k 2"]) ->
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #d0fec951
 def run_policy(
-    policy: Callable,                          # see `random_actions`: gives the next k actions [E,k,2]
+    policy: Callable,                          # see `random_actions`: the next k actions [E,k,2]
     tasks: Tasks,
     steps: int = MAX_STEPS,                    # S
     contact: str = 'stop',                     # what walls do, see move
@@ -147,10 +147,10 @@ def oracle(
 ):
     "Knows the door: to its mouth, through it, then to the goal."
     wall, door = (v.to(position.dtype) for v in tasks.layout)
-    side = (tasks.goal[:, 0] - wall).sign()                            # +1: the goal is in the right room
+    side = (tasks.goal[:, 0] - wall).sign()                        # +1: the goal is on the right
     x, y, mouth = (position[:, 0] - wall)*side, position[:, 1] - door, rooms.half_wall + gap
     in_line, through = y.abs() < 1.5, x > mouth - .1
-    target_x = wall + side*torch.where(in_line, mouth, -mouth)         # the far mouth, else the near one
+    target_x = wall + side*torch.where(in_line, mouth, -mouth)     # the far mouth, else the near
     target = torch.where(through[:, None], tasks.goal, torch.stack([target_x, door], 1))
     return limit_norm(target - position, rooms.max_norm)[:, None]
 
@@ -162,7 +162,9 @@ class ImagePolicy:
     @property
     def plan(self): return self.agent.plan
 
-    def __call__(self, position, tasks, left, generator, rooms):   # all as `run_policy` hands them over
+    def __call__(self,
+        position, tasks, left, generator, rooms,   # all as `run_policy` hands them over
+    ):
         return self.agent.act(render(position, tasks.layout, rooms), left, generator)
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #b7fd6039

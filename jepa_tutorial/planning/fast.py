@@ -9,7 +9,9 @@ import torch, torch.nn as nn, torch.nn.functional as F
 from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor
-from ..tools.checks import require_choice, require_int, require_methods, require_same_home, typed
+from jepa_tutorial.tools.checks import (
+    require_choice, require_int, require_methods, require_same_home, typed
+)
 from ..tools.devices import amp_dtype, can_graph, CudaGraph
 from ..model.predictor import GRUPredictor
 from .cem import CEM, Step
@@ -32,7 +34,7 @@ def _stack(cell) -> Tensor:   # [R,3D] for rows [h, a, 1]; zeros fill R up to a 
 class _Weights:
     "The parameters of a one-layer GRU and of the LayerNorm, as they are and rearranged for `_step`."
     def __init__(self, jepa, dtype):
-        cell, norm, w = jepa.predictor.cells[0], jepa.encoder.norm, _stack(jepa.predictor.cells[0])
+        cell, norm, w = jepa.predictor.cells[0], jepa.norm, _stack(jepa.predictor.cells[0])
         self.D, self.A = D, _ = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
         w[:, 2*D:] *= 2                                    # tanh(x) = 2 sigmoid(2x) - 1
         self.cell, self.w = cell, w.to(dtype)
@@ -103,7 +105,7 @@ def _blocks(jepa, actions: Tensor, rows: int):
 # %% ../../nbs/appendix/fast.ipynb #87dd38d8
 def _fits(jepa) -> bool:
     "Is this the kind of model that the fast path was written for?"
-    p, norm = jepa.predictor, getattr(jepa.encoder, 'norm', None)
+    p, norm = jepa.predictor, getattr(jepa, 'norm', None)
     one_gru = isinstance(p, GRUPredictor) and len(p.cells) == 1
     return one_gru and isinstance(norm, nn.LayerNorm) and norm.elementwise_affine
 
@@ -132,7 +134,7 @@ class Cost:
 # %% ../../nbs/appendix/fast.ipynb #921eb1a1
 class FastCost(Cost):
     "The same numbers, by the rearrangements of this page."
-    def __init__(self, *args, rows: int | None = None):   # plans rolled out together; None: what fits 1 MB
+    def __init__(self, *args, rows: int | None = None):   # plans at a time; None: what fits 1 MB
         super().__init__(*args)
         if rows is not None: require_int('rows', rows)
         dev = self.start.device
@@ -150,7 +152,7 @@ class FastCost(Cost):
         (E, N, T, _), dev = actions.shape, actions.device
         if counts is None: counts = _counts(self.reduce, T, T, dev)
         fused = dev.type == 'cuda' and _after()
-        rows = max(1, self.rows//N)*N if self.penalty else self.rows   # whole episodes: each has its own
+        rows = max(1, self.rows//N)*N if self.penalty else self.rows   # with it, whole episodes
         parts = [self._part(fused, e, a, counts) for e, a in _blocks(self.jepa, actions, rows)]
         return torch.cat(parts).view(E, N)
 
@@ -159,8 +161,9 @@ class FastCost(Cost):
 def _part(self: FastCost, fused, owner, a, counts) -> Tensor:
     "Costs of a block of plans; `owner` [M] says whose plan each is."
     rollout_cost = _rollout_cost_fused if fused else _rollout_cost
+    start, goal = self.start[owner], self.goal[owner]
     penalty = self.penalty and self.penalty.of(slice(owner[0], owner[-1] + 1))
-    return rollout_cost(self.p, self.start[owner], self.goal[owner], a, counts, self.distance, penalty)
+    return rollout_cost(self.p, start, goal, a, counts, self.distance, penalty)
 
 def _extra(penalty: RevisitPenalty, h):
     "What the states [M,D] of E episodes cost extra, [M]."

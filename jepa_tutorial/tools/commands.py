@@ -4,17 +4,6 @@
 
 # %% ../../nbs/appendix/commands.ipynb #3321ad5c
 from __future__ import annotations
-from .checks import nearest, require_choice, require_int, require_number
-from .evaluation import evaluations
-from jepa_tutorial.tools.pictures import (
-    can_draw, draw_episode, draw_training, draw_unroll, has_fixed_wall, unroll_fresh_clips
-)
-
-# %% auto #0
-__all__ = ['one_line_errors', 'command', 'jepa_train', 'jepa_unroll', 'jepa_plan', 'jepa_reproduce', 'jepa_bench', 'jepa_sweep',
-           'jepa_report']
-
-# %% ../../nbs/appendix/commands.ipynb #9104972e
 import contextlib, errno, sys
 from collections.abc import Callable
 from functools import partial, wraps
@@ -23,24 +12,35 @@ from json import dumps
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser
-try: from fastcore.script import Param                                                      # fastcore 1
-except ImportError: Param = lambda help, type, **kw: Annotated[type, dict(kw, help=help)]   # fastcore 2
+from .checks import nearest, require_choice, require_int, require_number
+from .evaluation import evaluations
+from jepa_tutorial.tools.pictures import (
+    can_draw, draw_episode, draw_training, draw_unroll, has_fixed_wall, unroll_fresh_clips
+)
+try: from fastcore.script import Param   # fastcore 1
+except ImportError:                      # fastcore 2
+    def Param(help, type, **kw): return Annotated[type, dict(kw, help=help)]
+
+# %% auto #0
+__all__ = ['one_line_errors', 'command', 'jepa_train', 'jepa_unroll', 'jepa_plan', 'jepa_reproduce', 'jepa_bench', 'jepa_sweep',
+           'jepa_report']
 
 # %% ../../nbs/appendix/commands.ipynb #1e3badf1
 _REMEDY = dict.fromkeys(('ENOSPC', 'EDQUOT', 'EFBIG'),
                         '; make room and start again, a run goes on from its last state')
-_REMEDY |= dict.fromkeys(('EROFS', 'EACCES', 'ENOTDIR', 'EEXIST'), '; choose another folder with --out')
+_REMEDY |= dict.fromkeys(('EROFS', 'EACCES', 'ENOTDIR', 'EEXIST'),
+                         '; choose another folder with --out')
 
 def _remedy(e: Exception) -> str:
     "What to do about a disk that doesn't take any more."
-    return _REMEDY.get(errno.errorcode.get(getattr(e, 'errno', 0)), '')
+    return _REMEDY.get(errno.errorcode.get(getattr(e, 'errno', None) or 0, ''), '')
 
 # %% ../../nbs/appendix/commands.ipynb #2dd9d961
 @contextlib.contextmanager
 def one_line_errors(
     command: str,  # name to put before the message
 ):
-    "Turn the errors that a user can mend into one line and exit code 1; an interrupt into code 130."
+    "Turn errors that a user can mend into one line and exit code 1; an interrupt into code 130."
     try: yield
     except (ValueError, OSError) as e:
         sys.exit(f"{command}: {' '.join(str(e).split())}{_remedy(e)}")
@@ -110,8 +110,8 @@ def jepa_train(
     from jepa_tutorial.tools.tracking import Track, track_to, train_tracked
     from jepa_tutorial.training.learner import require_trainable
     require_trainable(cfg := load_config(preset, *overrides))
-    folder, track = Path(out or f'runs/{cfg.name}'), Track(track_to(track))
-    go = partial(train_tracked, cfg, folder, evaluations(cfg), track, progress=not json)
+    folder, followers = Path(out or f'runs/{cfg.name}'), Track(track_to(track))
+    go = partial(train_tracked, cfg, folder, evaluations(cfg), followers, progress=not json)
     run = _in_processes(go, cfg, folder, device) if _several() else go(device=device or None)
     if not run: return                     # the first of several processes speaks for all
     if can_draw() and run.metrics: draw_training(run.metrics, folder/'curves.png')
@@ -140,7 +140,7 @@ def jepa_unroll(
     out: str = '',       # folder for unroll.gif and unroll.png; default the run folder
     json: bool = False,  # print one line of JSON
 ):
-    "Compare what a model predicts over 90 actions with what happens. Example: jepa_unroll runs/mine"
+    "Compare what a model predicts over 90 actions with what happens: jepa_unroll runs/mine"
     require_int('clips', clips)
     unroll = unroll_fresh_clips(_load(run), clips, seed)
     error = unroll.error.tolist()
@@ -165,7 +165,8 @@ def _row(name: str, e) -> dict:
     "One line of the result."
     from jepa_tutorial.planning.episodes import success_rate
     rate, low, high = success_rate(e.success)
-    return dict(policy=name, success=rate, low=low, high=high, reached=e.reached.float().mean().item(),
+    return dict(policy=name, success=rate, low=low, high=high,
+                reached=e.reached.float().mean().item(),
                 final_distance=e.final_distance.mean().item(),
                 seconds_per_episode=e.seconds/len(e.success))
 
@@ -186,7 +187,8 @@ def _baselines(tasks, steps: int, contact: str, seed: int) -> list:
     from jepa_tutorial.tools.devices import rng
     from jepa_tutorial.planning.episodes import oracle, random_actions, run_policy, straight_line
     policies = dict(random=random_actions, straight=straight_line, oracle=oracle)
-    return [_row(name, run_policy(p, tasks, steps, contact, rng(seed))) for name, p in policies.items()]
+    return [_row(name, run_policy(p, tasks, steps, contact, rng(seed)))
+            for name, p in policies.items()]
 
 # %% ../../nbs/appendix/commands.ipynb #c4700dc1
 def _act(jepa, tasks, planner, steps: int, contact: str, seed: int, show: bool):
@@ -215,11 +217,11 @@ def _tasks(name: str, n: int, fixed: bool, seed: int):
 @command
 def jepa_plan(
     run: str,                      # run folder, file, or the name of a shipped model such as quick
-    planner: str = 'stuck_noise',  # stuck_noise, revisit, fast, published, cem, mppi, or a YAML file
+    planner: str = 'stuck_noise',  # stuck_noise, revisit, fast, published, cem, mppi, or a file
     cost: str = '',                # sum or last; default the planner's own
     episodes: int = 20,            # tasks, all planned at once
     seed: int = 0,                 # of the tasks
-    tasks: str = '',               # a held-out set instead: fixed_wall_v1, random_wall_v1, new_wall_v1
+    tasks: str = '',               # a held-out set: fixed_wall_v1, random_wall_v1 or new_wall_v1
     steps: int = 200,              # actions in an episode
     contact: str = 'stop',         # what a wall does: stop, bounce
     gif: bool = False,             # write episode.gif and task.png
@@ -264,7 +266,7 @@ def jepa_reproduce(
     _show(json, dict(rows=[_known(*r) for r in results.items()]), table(results))
 
 def _results(only_read: bool) -> Path:
-    "The results that came with the package; new ones, where it is installed, go into the folder results."
+    "The results that came with the package; where it is installed, new ones go into `results`."
     from jepa_tutorial.tools.files import PACKAGE, RESULTS
     in_clone = (PACKAGE.parent/'nbs').is_dir()
     return RESULTS if only_read or in_clone else Path('results')
@@ -280,7 +282,8 @@ def _reproduce(rows, out: Path, runs: Path, minutes: float, final: bool, device,
     "Make the open rows, and the baselines of their worlds."
     from jepa_tutorial.tools.reproduce import baselines, baselines_path, work
     for world, contact in sorted({(r.tasks_world, r.contact) for r in rows}):
-        if not baselines_path(world, contact, out, final).exists(): baselines(world, out, final, contact)
+        if not baselines_path(world, contact, out, final).exists():
+            baselines(world, out, final, contact)
     for r in work(rows, out, runs, minutes, final, device, show):
         name = ' '.join(r[k] for k in ('variant', 'world', 'planner', 'contact'))
         if show: print(f"{name}: {r['success']:.1%} of {r['episodes']}", flush=True)
@@ -329,7 +332,7 @@ def _earlier(path: str) -> dict:
 @command
 def jepa_sweep(
     spec: str,              # published, example, a YAML file, or the folder of a sweep
-    out: str = '',          # folder of the sweep; default runs/<name>. What is done is not done again
+    out: str = '',          # folder of the sweep; default runs/<name>. What is done stays
     list: bool = False,     # only show the state of every run
     on: str = 'local',      # local: processes of this machine; slurm: jobs of a cluster
     single: str = '',       # one run, in this process: its name, or next
@@ -389,4 +392,5 @@ def jepa_report(
     require_int('last', last)
     r = report(folder, encoder, average_over_seeds, last)
     best = '{best}, {mean:.3g} ± {std:.2g}, of {runs} runs'.format_map(r)
-    _show(json, r, f"{r['table']}\n\nbest by {r['metric']}: {best}; {r['folder']}/best.yaml is its preset")
+    _show(json, r, f"{r['table']}\n\nbest by {r['metric']}: {best}; {r['folder']}/best.yaml is its "
+          f"preset")

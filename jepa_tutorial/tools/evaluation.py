@@ -16,7 +16,9 @@ from ..world.two_rooms import GOAL_RADIUS, Layout
 from ..training.learner import every
 from ..training.unrolling import unroll_eval
 from ..planning.agent import load_planner
-from ..planning.episodes import Episodes, run_episodes, sample_tasks, success_rate, Tasks
+from jepa_tutorial.planning.episodes import (
+    Episodes, run_episodes, sample_tasks, success_rate, Tasks
+)
 
 # %% auto #0
 __all__ = ['evaluations', 'outcomes', 'evaluate', 'summary']
@@ -47,7 +49,8 @@ def evaluations(
     cfg,      # a run's settings; `cfg.eval` says what to measure, and when
 ) -> list:    # callbacks for `train`
     "Unroll error every so many steps, planning success every so many epochs."
-    if not hasattr(cfg, 'eval'): raise ValueError(f"cfg is {cfg!r}; give settings, such as load_config('quick')")
+    if not hasattr(cfg, 'eval'):
+        raise ValueError(f"cfg is {cfg!r}; give settings, such as load_config('quick')")
     epoch = cfg.optim.epoch_steps
     return [every(cfg.eval.unroll_every, _measure_rollout(cfg)),
             every(cfg.eval.plan_every*epoch, _measure_planning(cfg))]

@@ -19,7 +19,8 @@ def dot_share(
     z: torch.Tensor,  # [R,P,D]
 ) -> float:           # from 0 to 1
     "The variance within the rooms, as a share of all variance."
-    within, all_of_it = z.var(1, correction=0).sum(-1).mean(), z.flatten(0, 1).var(0, correction=0).sum()
+    within, all_of_it = (z.var(1, correction=0).sum(-1).mean(),
+                         z.flatten(0, 1).var(0, correction=0).sum())
     return (within/all_of_it.clamp_min(1e-12)).item()
 
 # %% ../../nbs/appendix/inspecting.ipynb #940dbbbc
@@ -54,7 +55,7 @@ def probe_layout(
     held_out: int = 200,   # R, of which it doesn't
     steps: int = 400,      # of its training
 ) -> tuple:                # true and read [R,4], pixels: dot x, dot y, wall column, door row
-    "What can be read off embeddings of random rooms: the dot by the model's probe, the room by a fresh one."
+    "What embeddings of random rooms tell: the dot by the model's probe, the room by a fresh one."
     jepa, dev = trained.jepa.eval(), next(trained.jepa.parameters()).device
     layout = sample_layouts(rooms + held_out, generator=rng(10))
     dot, room = sample_free(layout, generator=rng(11)), torch.stack(layout, 1).float()

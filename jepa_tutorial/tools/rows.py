@@ -33,7 +33,8 @@ class Row(NamedTuple):
 
     @property
     def name(self):
-        more = [str(self.steps)]*(self.steps != 200) + [f'on-{self.eval_world}']*bool(self.eval_world)
+        more = [str(self.steps)]*(self.steps
+                                  != 200) + [f'on-{self.eval_world}']*bool(self.eval_world)
         parts = [self.run, f'e{self.epochs_back}', self.planner, self.contact, *more]
         return '-'.join(parts)
 

@@ -16,15 +16,17 @@ __all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'world_tasks', 'save_tasks', 'load
 
 # %% ../../nbs/appendix/tasks.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
-HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002, new_wall_v1=20_260_003)   # seeds
-VALIDATION = 1_000_001                                                                         # another
+# seeds
+HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002, new_wall_v1=20_260_003)
+# another
+VALIDATION = 1_000_001
 
 # %% ../../nbs/appendix/tasks.ipynb #b714f46d
 def world_tasks(
     world: str,  # 'fixed_wall', 'random_wall', or 'new_wall'
     n: int, seed: int,
 ) -> Tasks:
-    "Tasks of a world; new walls are 8 to 15 pixels from a border, those of the training at least 16."
+    "Tasks of a world; new walls are 8 to 15 pixels from a border, those of training 16 or more."
     require_choice('world', world, 'fixed_wall', 'random_wall', 'new_wall')
     if world != 'new_wall': return sample_tasks(n, fixed=world == 'fixed_wall', seed=seed)
     near = Rooms(wall_padding=12)
@@ -43,12 +45,13 @@ def save_tasks(name: str, n: int = 1000):
 
 # %% ../../nbs/appendix/tasks.ipynb #9ae769ff
 def _arrays(path: Path) -> dict:
-    "The arrays of a task set: numbers of the right kinds and shapes, and never objects, which could run code."
+    "The arrays of a task set: numbers of the right kinds and shapes, never objects."
     with reading(path, 'install the package again'), open(path, 'rb') as file:
         if file.read(4) != b'PK\x03\x04': raise ValueError('it is not an archive of arrays')
         file.seek(0)
         f = np.load(file, allow_pickle=False)
-        if sum(part.file_size for part in f.zip.infolist()) > 2**24: raise ValueError('it unpacks to more than 16 MB')
+        if sum(part.file_size for part in f.zip.infolist()) > 2**24:
+            raise ValueError('it unpacks to more than 16 MB')
         d = {k: torch.from_numpy(f[k]) for k in ('wall_x', 'door_y', 'start', 'goal')}
         n = len(d['start'])
         for k, v in d.items():
@@ -64,7 +67,8 @@ def load_tasks(
     n: int | None = None,   # the first n of them; default all
 ) -> Tasks:
     "A held-out task set."
-    if not isinstance(name, str) or name not in HELD_OUT: raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
+    if not isinstance(name, str) or name not in HELD_OUT:
+        raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
     d = _arrays(TASKS/f'{name}.npz')
     if n is not None: require_int('n', n, 1, len(d['start']))
     return Tasks(Layout(d['wall_x'][:n], d['door_y'][:n]), d['start'][:n], d['goal'][:n])

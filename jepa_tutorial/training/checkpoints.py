@@ -96,16 +96,16 @@ USUAL = dict(in_channels=2, img_size=65, action_dim=2)   # of a model in this wo
 
 def _description(jepa: nn.Module) -> dict:
     "What a card has to say of a model beside its settings, so that it can be built again."
-    said, normalizer = {}, getattr(jepa, 'normalizer', None)
-    if hasattr(normalizer, 'values'): said['normalizer'] = normalizer.values()
+    kept, normalizer = {}, getattr(jepa, 'normalizer', None)
+    if hasattr(normalizer, 'values'): kept['normalizer'] = normalizer.values()
     parts = [getattr(jepa, k, None) for k in ('encoder', 'predictor', 'action_encoder', 'own_norm')]
     made_of = [type(m).__name__ for m in parts]
     if made_of != ['ImpalaEncoder', 'GRUPredictor', 'Identity', 'NoneType']:
-        return said | dict(made_of=made_of[:2])
+        return kept | dict(made_of=made_of[:2])
     channels, size, _ = jepa.encoder.in_shape
     sizes = dict(in_channels=channels, img_size=size, action_dim=jepa.predictor.action_dim)
     other = {k: v for k, v in sizes.items() if v != USUAL[k]}
-    return said | (dict(sizes=other) if other else {})
+    return kept | (dict(sizes=other) if other else {})
 
 # %% ../../nbs/appendix/checkpoints.ipynb #5a27bb23
 def require_shapes(have: dict, want: dict, source):
@@ -160,8 +160,8 @@ def save_trained(
 # %% ../../nbs/appendix/checkpoints.ipynb #c2972027
 def _fingerprint(card: dict) -> str:
     "The SHA-256 of all that a card says, but for the fingerprint itself."
-    said = {k: v for k, v in card.items() if k != 'fingerprint'}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    rest = {k: v for k, v in card.items() if k != 'fingerprint'}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 def _fingerprints(card: dict, data: bytes, dtype: str) -> dict:
     "Those of the weights and of the card."
@@ -269,10 +269,10 @@ def load_pretrained(
     return load_trained(WEIGHTS/name, device)
 
 # %% ../../nbs/appendix/checkpoints.ipynb #93d0b2d9
-def _say(v) -> str:
+def _short(v) -> str:
     "A value of a card in few words."
-    if isinstance(v, dict): return ', '.join(f'{k} {_say(x)}' for k, x in v.items())
-    if isinstance(v, list): return '[' + ', '.join(map(_say, v)) + ']'
+    if isinstance(v, dict): return ', '.join(f'{k} {_short(x)}' for k, x in v.items())
+    if isinstance(v, list): return '[' + ', '.join(map(_short, v)) + ']'
     if isinstance(v, float): return f'{v:.4g}'
     return f'{v[:12]}…' if isinstance(v, str) and len(v) == 64 else str(v)
 
@@ -285,4 +285,4 @@ def card_table(
     card = _plain(card)
     rows = {k: v for k, v in card.items() if k != 'config'
             and not isinstance(v, list)} | card.get('config', {})
-    return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {_say(v)} |' for k, v in rows.items()])
+    return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {_short(v)} |' for k, v in rows.items()])

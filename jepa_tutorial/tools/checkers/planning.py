@@ -17,24 +17,35 @@ __all__ = ['check_local_minima', 'check_euclidean_cost', 'check_disagree', 'chec
 def check_local_minima(local_minima):
     y, x = torch.arange(9.)[:, None], torch.arange(9.)
     places = lambda h: sorted(map(list, local_minima(h)))
-    walled = (x + 0*y).clone(); walled[:, 4] = torch.nan; walled[3, 5] = 1.
-    need(places((y - 4)**2 + (x - 2)**2) == [[4, 2]], 'a bowl with its bottom in row 4, column 2 has one minimum there; do you give [row, column]?')
-    need(places(y + x) == [[0, 0]], 'a slope has its minimum in the corner: pad the map with infinity, not with zeros.')
-    need(places(y - y + 1.) == [], 'on a flat map nothing is smaller than its neighbours: use <, not <=.')
-    need(places((y - x).abs() - .3*y) == [[8, 8]], 'a diagonal valley has one minimum, at its end: compare with all eight neighbours, not four.')
-    need([3, 5] in places(walled), 'a place beside the wall may be a minimum: a NaN neighbour counts as infinitely high.')
+    walled = (x + 0*y).clone()
+    walled[:, 4] = torch.nan
+    walled[3, 5] = 1.
+    need(places((y - 4)**2 + (x - 2)**2) == [[4, 2]], 'a bowl with its bottom in row 4, column 2 '
+         'has one minimum there; do you give [row, column]?')
+    need(places(y + x) == [[0, 0]],
+         'a slope has its minimum in the corner: pad the map with infinity, not with zeros.')
+    need(places(y - y + 1.) == [],
+         'on a flat map nothing is smaller than its neighbours: use <, not <=.')
+    need(places((y - x).abs() - .3*y) == [[8, 8]], 'a diagonal valley has one minimum, at its end: '
+         'compare with all eight neighbours, not four.')
+    need([3, 5] in places(walled), 'a place beside the wall may be a minimum: a NaN neighbour '
+         'counts as infinitely high.')
     return 'each is lower than all of its neighbours.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #235e9276
 @checker
 def check_euclidean_cost(crow_cost):
-    path, goal = torch.randn(3, 9, 2, generator=torch.Generator().manual_seed(0)), torch.tensor([[1., 2.]])
+    path, goal = torch.randn(3, 9, 2,
+                             generator=torch.Generator().manual_seed(0)), torch.tensor([[1., 2.]])
     d = ((path - goal)**2).sum(-1)**.5
     got = torch.as_tensor(crow_cost(path, goal, 5))
-    need(got.shape == (3,), f'you gave shape {list(got.shape)}; one number for each of the 3 paths is wanted.')
-    need(not torch.allclose(got, d[:, :5].sum(1)), 'you counted the start; the first step that counts comes after the first action.')
+    need(got.shape == (3,),
+         f'you gave shape {list(got.shape)}; one number for each of the 3 paths is wanted.')
+    need(not torch.allclose(got, d[:, :5].sum(1)),
+         'you counted the start; the first step that counts comes after the first action.')
     need(not torch.allclose(got, (d[:, 1:6]**2).sum(1)), 'you added squares; a crow flies lengths.')
-    need(not torch.allclose(got, d[:, 1:].sum(1)), 'you summed over all steps; only the first `steps` count.')
+    need(not torch.allclose(got, d[:, 1:].sum(1)),
+         'you summed over all steps; only the first `steps` count.')
     close(got, d[:, 1:6].sum(1), 'the cost over five steps')
     return 'over few steps the crow walks into the wall, over many it takes the door.'
 
@@ -44,8 +55,10 @@ def check_disagree(first, second):
     a, b = (torch.as_tensor(v, dtype=torch.float64) for v in (first, second))
     need(a.shape == b.shape == (3,), 'give each plan three distances.')
     need((a >= 0).all() and (b >= 0).all(), 'a distance is never negative.')
-    need((a**2).sum() < (b**2).sum(), f'the squares sum to {(a**2).sum():.3g} and {(b**2).sum():.3g}: the first should be smaller.')
-    need(a.sum() > b.sum(), f'the lengths sum to {a.sum():.3g} and {b.sum():.3g}: the second should be smaller.')
+    need((a**2).sum() < (b**2).sum(), f'the squares sum to {(a**2).sum():.3g} and '
+         f'{(b**2).sum():.3g}: the first should be smaller.')
+    need(a.sum() > b.sum(),
+         f'the lengths sum to {a.sum():.3g} and {b.sum():.3g}: the second should be smaller.')
     return 'squares punish one long stretch far away, lengths count every pixel the same.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #6c288161
@@ -55,12 +68,16 @@ def check_refit(refit):
     actions, cost = torch.randn(30, 4, 2, generator=g), torch.rand(30, generator=g)
     order = cost.argsort()
     mean, std = refit(actions, cost, 6)
-    need(not torch.allclose(mean, actions[order[-6:]].mean(0)), 'those are the six dearest plans; elites are the cheapest.')
+    need(not torch.allclose(mean, actions[order[-6:]].mean(0)),
+         'those are the six dearest plans; elites are the cheapest.')
     close(mean, actions[order[:6]].mean(0), 'the mean')
-    need(not torch.allclose(std, actions[order[:6]].std(0, unbiased=False)), 'you divided the squares by K; the formula has K-1.')
-    need(not torch.allclose(std, actions[order[:6]].var(0)), 'that is the variance; its root is wanted.')
+    need(not torch.allclose(std, actions[order[:6]].std(0, unbiased=False)),
+         'you divided the squares by K; the formula has K-1.')
+    need(not torch.allclose(std, actions[order[:6]].var(0)),
+         'that is the variance; its root is wanted.')
     close(std, actions[order[:6]].std(0), 'the deviation')
-    need(not torch.as_tensor(refit(actions, cost, 1)[1]).isnan().any(), 'with K = 1 the deviation is NaN: zero divided by zero.')
+    need(not torch.as_tensor(refit(actions, cost, 1)[1]).isnan().any(),
+         'with K = 1 the deviation is NaN: zero divided by zero.')
     close(refit(actions, cost, 1)[1], torch.zeros(4, 2), 'the deviation of one elite')
     return 'and with one elite the search can only repeat itself.'
 
@@ -70,17 +87,20 @@ def check_two_minima(pits):
     from jepa_tutorial.planning.cem import CEM
     ends = torch.arange(-5., 21).view(1, -1, 1, 1)               # of 26 plans: -5, -4, ... 20
     c = pits(ends*torch.tensor([1., 0.]).expand(1, 1, 20, 2)/20)
-    need(c.shape == (1, 26), f'26 plans cost {list(c.shape)} numbers; they should be [E,N], here [1, 26].')
+    need(c.shape == (1, 26),
+         f'26 plans cost {list(c.shape)} numbers; they should be [E,N], here [1, 26].')
     need(c[0, -1] < c[0, 0], 'a plan that ends at 20 should be cheaper than one that ends at -5.')
     need(c[0].amax() > c[0, 0] + .1, 'there should be a ridge between the pits, dearer than both.')
     init = torch.full((1, 20, 2), -.25)
     def end(explore):
         "Where a search that starts at -5 ends."
-        search = CEM(horizon=20, iterations=4, select='best', keep_elites=1, explore_fraction=explore)
+        search = CEM(horizon=20, iterations=4, select='best', keep_elites=1,
+                     explore_fraction=explore)
         generator = torch.Generator().manual_seed(0)
         plan = search.plan(pits, generator, init=init, init_sigma=.1)
         return plan.actions.sum(1)[0, 0].item()
-    need(end(0.) < 0, f'the narrow search ended at {end(0.):.0f}: make the shallow pit at -5 a real one.')
+    need(end(0.) < 0,
+         f'the narrow search ended at {end(0.):.0f}: make the shallow pit at -5 a real one.')
     need(end(.5) > 0, f'even exploration ended at {end(.5):.0f}: make the deep pit wider.')
     return f'the narrow search stays at {end(0.):.0f}, the exploring one ends at {end(.5):.0f}.'
 
@@ -89,13 +109,17 @@ def check_two_minima(pits):
 def check_budget(num_samples, iterations, num_elites, budget=1000, goal=2.3):
     from jepa_tutorial.tools.devices import rng
     from jepa_tutorial.planning.cem import CEM, limit_norm
-    need(num_samples*iterations <= budget, f'{num_samples} plans in {iterations} iterations are {num_samples*iterations}, more than {budget}.')
+    need(num_samples*iterations <= budget, f'{num_samples} plans in {iterations} iterations are '
+         f'{num_samples*iterations}, more than {budget}.')
     hard = limit_norm(torch.randn(8, 24, 2, generator=rng(5)), 2.)
     cost = lambda a: (a - hard[:, None]).square().sum((-2, -1))
-    p = CEM(horizon=24, num_samples=num_samples, iterations=iterations, num_elites=num_elites).plan(cost, rng(3), episodes=8)
+    p = CEM(horizon=24, num_samples=num_samples, iterations=iterations,
+            num_elites=num_elites).plan(cost, rng(3), episodes=8)
     end, width = cost(p.actions[:, None]).mean().item(), p.std.mean().item()
-    need(end < goal, f'the cost ends at {end:.2f}; ' + ('the cloud is still wide: more iterations, or fewer elites.' if width > .2 else
-                     'and the cloud has closed: more elites would have kept it open longer.'))
+    need(end < goal,
+         f'the cost ends at {end:.2f}; '
+         + ('the cloud is still wide: more iterations, or fewer elites.' if width > .2
+            else 'and the cloud has closed: more elites would have kept it open longer.'))
     return f'the cost ends at {end:.2f}.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #640a7779
@@ -104,12 +128,15 @@ def check_weights(mppi_weights):
     cost = torch.tensor([30., 31., 35., 60.])
     want = torch.softmax(-cost/2, 0)
     got = mppi_weights(cost, 2.)
-    need(not torch.allclose(got, torch.softmax(cost/2, 0)), 'the dearest elite counts most: check the sign.')
-    need(not torch.allclose(got, torch.softmax(-2*cost, 0)), 'you multiplied by the temperature; the formula divides.')
+    need(not torch.allclose(got, torch.softmax(cost/2, 0)),
+         'the dearest elite counts most: check the sign.')
+    need(not torch.allclose(got, torch.softmax(-2*cost, 0)),
+         'you multiplied by the temperature; the formula divides.')
     need(abs(got.sum() - 1) < 1e-4, f'the weights sum to {got.sum():.4g}: divide by their sum.')
     close(got, want, 'the weights of (30, 31, 35, 60) at τ = 2')
     large = mppi_weights(cost + 3000, 1.)
-    need(large.isfinite().all(), 'with costs of 3,000 the weights are NaN: subtract the smallest cost before the exponential.')
+    need(large.isfinite().all(), 'with costs of 3,000 the weights are NaN: subtract the smallest '
+         'cost before the exponential.')
     return 'and large costs do no harm.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #8fd8a00f
@@ -117,12 +144,17 @@ def check_weights(mppi_weights):
 def check_free_energy(free_energy, least):
     g = torch.Generator().manual_seed(0)
     cost, tau = torch.tensor([30., 31., 35., 40.]), 7.
-    w = torch.softmax(-cost/tau, 0); F = lambda w: (w*cost).sum() + tau*(w*w.log()).sum()
-    need(not torch.isclose(torch.as_tensor(free_energy(w, cost, tau)), (w*cost).sum() - tau*(w*w.log()).sum()), 'the sign of the entropy: the sum of w log w is already its negative.')
+    w = torch.softmax(-cost/tau, 0)
+    F = lambda w: (w*cost).sum() + tau*(w*w.log()).sum()
+    need(not torch.isclose(torch.as_tensor(free_energy(w, cost, tau)),
+                           (w*cost).sum() - tau*(w*w.log()).sum()),
+         'the sign of the entropy: the sum of w log w is already its negative.')
     close(free_energy(w, cost, tau), F(w), 'the free energy of the softmax')
     for _ in range(20):
-        change = torch.randn(4, generator=g); change = 1e-2*w.min()*(change - change.mean())
-        need(free_energy(w + change, cost, tau) >= free_energy(w, cost, tau) - 1e-4, 'a small change of the weights made it smaller.')
+        change = torch.randn(4, generator=g)
+        change = 1e-2*w.min()*(change - change.mean())
+        need(free_energy(w + change, cost, tau) >= free_energy(w, cost, tau) - 1e-4,
+             'a small change of the weights made it smaller.')
     need(not torch.isclose(torch.as_tensor(least(cost, tau)), -F(w)), 'right up to the sign.')
     close(least(cost, tau), F(w), 'the least value')
     return 'no other weights do better, so the softmax is no arbitrary choice.'
@@ -130,10 +162,12 @@ def check_free_energy(free_energy, least):
 # %% ../../../nbs/appendix/checkers/planning.ipynb #1a3dec04
 @checker
 def check_limits(cold_limit, equal_cold, equal_hot):
-    need(cold_limit in ('mean', 'min', 'max'), "the first answer is one of 'mean', 'min' and 'max'.")
+    need(cold_limit in ('mean', 'min', 'max'),
+         "the first answer is one of 'mean', 'min' and 'max'.")
     need(cold_limit == 'min', 'when only the cheapest elite counts, the mean cost is its cost.')
     need(equal_hot == 20, 'at infinite temperature all twenty count the same.')
-    need(equal_cold != 1, 'which one of the twenty? They cost the same, so no temperature can prefer any.')
+    need(equal_cold != 1,
+         'which one of the twenty? They cost the same, so no temperature can prefer any.')
     need(equal_cold == 20, 'equal costs give equal weights; how many effective elites is that?')
     return 'temperature ranks differences, and there are none.'
 
@@ -143,13 +177,15 @@ def check_temperature(tau, exists):
     need(tau != 14, 'that is the wrong way: smaller differences need a smaller temperature.')
     need(tau != 7, 'at the same τ, halved differences would count half as much.')
     close(tau, 3.5, 'the temperature')
-    need(exists is False, 'a root bends the costs: differences between cheap plans grow, between dear ones shrink. No single factor does that.')
+    need(exists is False, 'a root bends the costs: differences between cheap plans grow, between '
+         'dear ones shrink. No single factor does that.')
     return 'τ has the unit of a cost.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #a35fcdc1
 def _apart(p, q, n, z=1.959964):
     "Do the intervals of round(p·n) and round(q·n) successes in n part?"
-    def end(rate, sign): return (rate + z*z/(2*n) + sign*z*(rate*(1 - rate)/n + z*z/(4*n*n))**.5)/(1 + z*z/n)
+    def end(rate, sign):
+        return (rate + z*z/(2*n) + sign*z*(rate*(1 - rate)/n + z*z/(4*n*n))**.5)/(1 + z*z/n)
     return end(round(p*n)/n, 1) < end(round(q*n)/n, -1)
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #10baf97f
@@ -159,8 +195,10 @@ def check_episodes(episodes_needed):
         want = next(n for n in range(20, 10000, 20) if _apart(p, q, n))
         n = int(episodes_needed(p, q))
         need(n % 20 == 0, f'{n} is no multiple of 20.')
-        need(n >= want, f'with {n} episodes the intervals around {p:.0%} and {q:.0%} still overlap.')
-        need(n <= want, f'for {p:.0%} and {q:.0%} fewer than {n} are enough: compare the *high* end of the lower rate with the *low* end of the higher one.')
+        need(n >= want,
+             f'with {n} episodes the intervals around {p:.0%} and {q:.0%} still overlap.')
+        need(n <= want, f'for {p:.0%} and {q:.0%} fewer than {n} are enough: compare the *high* '
+             f'end of the lower rate with the *low* end of the higher one.')
     return f'to tell 97 % from 99 % it takes {n} episodes of each agent.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #363a33d3
@@ -179,9 +217,13 @@ def check_policy(policy):
     tasks = sample_tasks(300, fixed=True, seed=3)
     class Hidden:
         goal = tasks.goal
-        def __getattr__(self, name): raise Hint(f'you looked at tasks.{name}; only tasks.goal and the position are allowed.')
+        def __getattr__(self, name):
+            raise Hint(f'you looked at tasks.{name}; only tasks.goal and the position are allowed.')
     rate = lambda p: run_policy(p, tasks).success.float().mean().item()
-    line, got = rate(straight_line), rate(lambda position, _, *rest: policy(position, Hidden(), *rest))
-    need(got > line, f'it solves {got:.0%}, the straight line {line:.0%}. When it is stuck, does it go sideways for several steps?')
-    need(got > line + .05, f'it solves {got:.0%}, hardly more than the straight line with {line:.0%}: take longer random walks.')
+    line, got = (rate(straight_line),
+                 rate(lambda position, _, *rest: policy(position, Hidden(), *rest)))
+    need(got > line, f'it solves {got:.0%}, the straight line {line:.0%}. When it is stuck, does '
+         f'it go sideways for several steps?')
+    need(got > line + .05, f'it solves {got:.0%}, hardly more than the straight line with '
+         f'{line:.0%}: take longer random walks.')
     return f'it solves {got:.0%}, the straight line {line:.0%}.'

@@ -32,7 +32,7 @@ def _stack(cell) -> Tensor:   # [R,3D] for rows [h, a, 1]; zeros fill R up to a 
 
 # %% ../../nbs/appendix/fast.ipynb #2f52c062
 class _Weights:
-    "The parameters of a one-layer GRU and of the LayerNorm, as they are and rearranged for `_step`."
+    "The parameters of a one-layer GRU and a LayerNorm, as they are and rearranged for `_step`."
     def __init__(self, jepa, dtype):
         cell, norm, w = jepa.predictor.cells[0], jepa.norm, _stack(jepa.predictor.cells[0])
         self.D, self.A = D, _ = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
@@ -189,7 +189,7 @@ def make_cost(
 # %% ../../nbs/appendix/fast.ipynb #e3357d85
 @lru_cache
 def _after():
-    "The kernel for all that a step does beside its product (@eq-gru); None on a machine without Triton."
+    "The kernel for what a step does beside its product (@eq-gru); None where there is no Triton."
     try: import triton, triton.language as tl
     except ImportError: return None
     @triton.jit

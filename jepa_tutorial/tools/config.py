@@ -35,7 +35,8 @@ def dotted_keys(cfg, prefix='') -> list[str]:
 def _kind(x) -> str:
     if hasattr(x, 'items'): return 'group'
     if isinstance(x, (int, float)) and not isinstance(x, bool): return 'number'
-    return dict(str='word', ListConfig='list').get(type(x).__name__, type(x).__name__)
+    words = dict(str='word', ListConfig='list', NoneType='single value')
+    return words.get(type(x).__name__, type(x).__name__)
 
 def _other_kind(key: str, source: str, kind: str, old, new) -> ValueError:
     like = '' if old is None else f', like {short(old)}'
@@ -54,7 +55,8 @@ def merge_settings(
         if k not in known:
             raise ValueError(f"unknown setting '{short(k)}' in {source}{nearest(k, known)}")
         old, new = OmegaConf.select(base, k), OmegaConf.select(own, k)
-        if _kind(old) != _kind(new) and (None not in (old, new) or _kind(old) == 'group'):
+        kinds = {_kind(old), _kind(new)}
+        if len(kinds) > 1 and (None not in (old, new) or 'group' in kinds):
             raise _other_kind(k, source, _kind(old), old, new)
     try: return OmegaConf.merge(base, own)
     except errors.OmegaConfBaseException as e:        # what only a schema knows

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib, gc, importlib.util, os, random
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 import numpy as np, torch
 from fastcore.basics import patch

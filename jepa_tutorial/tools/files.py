@@ -7,11 +7,11 @@ from __future__ import annotations
 import contextlib, importlib.util, io, json, os, socket
 from pathlib import Path
 from filelock import FileLock, Timeout
-from .checks import short
+from .checks import brief, short
 
 # %% auto #0
-__all__ = ['PACKAGE', 'RESULTS', 'parse_json', 'reading', 'about_file', 'read_bytes', 'naming_folder', 'write_files',
-           'whole_file', 'write_file', 'locked_folder']
+__all__ = ['PACKAGE', 'RESULTS', 'parse_json', 'reading', 'about_file', 'require_path', 'read_bytes', 'naming_folder',
+           'write_files', 'whole_file', 'write_file', 'locked_folder']
 
 # %% ../../nbs/appendix/files.ipynb #ab097752
 _here = globals().get('__file__') or importlib.util.find_spec('jepa_tutorial.tools').origin
@@ -48,6 +48,12 @@ def about_file(path: Path):
     try: yield
     except ValueError as e:
         raise e if path.name in str(e) else ValueError(f'{path.name}: {e}') from None
+
+# %% ../../nbs/appendix/files.ipynb #613dfba7
+def require_path(name: str, path) -> Path:
+    "`path`, if it can be the name of a file or a folder."
+    if isinstance(path, (str, os.PathLike)): return Path(path)
+    raise ValueError(f'{name} is {brief(path)}; give the name of a file or a folder')
 
 # %% ../../nbs/appendix/files.ipynb #9d5b31ae
 def read_bytes(path, most: int = 2**23) -> bytes:

@@ -23,7 +23,7 @@ from .tracking import Track, train_tracked
 # %% auto #0
 __all__ = ['write_status', 'read_status', 'locked', 'run_trial', 'progress_of', 'survey', 'clock', 'survey_table', 'measure_rate',
            'plan', 'known_rate', 'plan_text', 'Work', 'open_trials', 'slots', 'run_local', 'Cluster', 'run_slurm',
-           'run_sweep', 'run_single', 'cost_rows']
+           'run_sweep', 'run_single']
 
 # %% ../../nbs/appendix/runner.ipynb #2458633a
 def _born(pid: int) -> str:
@@ -93,9 +93,8 @@ def _gone(status: dict, folder: Path) -> bool:
 @lru_cache(maxsize=1)
 def _queue(moment: int) -> set | None:
     "The jobs that SLURM knows of, None without SLURM; `moment` makes the answer expire."
-    try:
-        out = subprocess.run(['squeue', '-h', '-r', '-o', '%i'], capture_output=True, text=True,
-                             check=True)
+    ask = ['squeue', '-h', '-r', '-o', '%i']
+    try: out = subprocess.run(ask, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError): return None
     return set(out.stdout.split())
 
@@ -202,8 +201,7 @@ def measure_rate(
 ) -> float:
     "Frames per second of training with these settings on this machine."
     dev = torch.device(device or best_device())
-    if dev.type == 'cpu':
-        # seconds, not minutes
+    if dev.type == 'cpu':                             # seconds, not minutes
         cfg = OmegaConf.merge(cfg, dict(optim=dict(batch=min(cfg.optim.batch, 32))))
     learner = Learner(cfg, dev)
     train_step(learner)
@@ -292,8 +290,7 @@ def slots(n: int, device: str = '') -> tuple:   # runs at a time, threads of eac
     ours = hasattr(os, 'sched_getaffinity')           # this process may not have all cores
     cores = len(os.sched_getaffinity(0)) if ours else os.cpu_count() or 1
     gpus = torch.cuda.device_count() if torch.device(device or best_device()).type == 'cuda' else 0
-    at_once = max(1, min(n, gpus or cores))
-    # OMP_NUM_THREADS still counts
+    at_once = max(1, min(n, gpus or cores))           # below, OMP_NUM_THREADS still counts
     return at_once, max(1, min(cores//at_once, torch.get_num_threads())), gpus
 
 # %% ../../nbs/appendix/runner.ipynb #ea33432e
@@ -450,20 +447,3 @@ def run_single(
         run_trial(sweep.config(t), out/t.name, device or None, progress,
                   track._replace(name=t.group))
     return todo[0].name if todo else None
-
-# %% ../../nbs/appendix/runner.ipynb #79384aad
-def cost_rows(
-    runs: int,         # of the sweep
-    frames: int,       # of one run
-    results: Path,     # folder of measured numbers
-    gpus=(1, 8, 72),   # how many work at the same time
-) -> list[dict]:       # machine, seconds of one run, runs at a time, seconds of all
-    "What a sweep of the published recipe costs, from one measured run and one measured rate."
-    run, bench = (parse_json(read_bytes(results/name))
-                  for name in ('final/full-random_wall-full-s1-e0-fast-stop.json',
-                               'bench-cpu.json'))
-    rate = next(c['fast'] for c in bench['cases'] if c['case'] == 'training')     # frames/s
-    row = lambda machine, one, n: dict(machine=machine, one=one, at_once=n, all=one*-(-runs//n))
-    cpu = row(f"{bench['cpu']}, {bench['cores']} cores", frames/rate, 1)
-    one = run['train_seconds']*frames/run['frames']
-    return [cpu, *(row(run['trained_on'], one, n) for n in gpus)]

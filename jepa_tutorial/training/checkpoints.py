@@ -10,7 +10,9 @@ from typing import NamedTuple
 import torch.nn as nn, safetensors.torch as st, torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from ..tools.checks import brief, nearest, require_type, short
-from ..tools.files import PACKAGE, parse_json, read_bytes, reading, write_files
+from jepa_tutorial.tools.files import (
+    PACKAGE, parse_json, read_bytes, reading, require_path, write_files
+)
 from ..tools.devices import as_device, device as best_device
 from ..model.jepa import build_jepa, JEPA
 from ..model.normalizer import Normalizer
@@ -52,7 +54,7 @@ WEIGHTS = PACKAGE/'weights'   # the models that ship with the package
 
 def _files(path) -> tuple[Path, Path]:
     "Weights and card behind a path. The suffix is optional; a folder stands for its `model`."
-    path = Path(path)
+    path = require_path('path', path)
     if path.is_dir(): path = path/'model'
     stem = path.name.removesuffix('.safetensors').removesuffix('.json')
     return path.with_name(f'{stem}.safetensors'), path.with_name(f'{stem}.json')

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from jepa_tutorial.tools.checks import (
     nearest, require_int, require_methods, require_number, require_type
 )
-from ..tools.files import locked_folder
+from ..tools.files import locked_folder, require_path
 from jepa_tutorial.tools.devices import (
     as_device, autocast, can_compile, device as best_device, device_name, CudaGraph, can_graph, rng
 )
@@ -302,7 +302,8 @@ def train(
 ) -> Run:
     "Train until `cfg.optim.epochs` are done, saving as it goes; start it again to continue."
     require_int('log_every', log_every)
-    learner, folder = learner or Learner(cfg, device), Path(out_dir)
+    folder = require_path('out_dir', out_dir)
+    learner = learner or Learner(cfg, device)
     with locked_folder(folder):
         rows, clock = resume_run(learner, folder), time.perf_counter()
         for row in rows: [tell(row) for tell in trackers]
@@ -325,7 +326,7 @@ def history(
     if not isinstance(card, dict) or not card.get('history'):
         raise ValueError('card has no history; give the card of a model that `train` made')
     known = dict.fromkeys(k for r in card['history'] for k in r)
-    if key not in known:
+    if not isinstance(key, str) or key not in known:
         raise ValueError(f"key '{key}' is no curve of this card{nearest(key, known)}")
     rows = [r for r in card['history'] if key in r]
     return [r['step'] for r in rows], [r[key] for r in rows]

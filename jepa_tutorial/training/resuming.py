@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 from jepa_tutorial.tools.files import (
-    naming_folder, parse_json, read_bytes, reading, whole_file, write_file
+    naming_folder, parse_json, read_bytes, reading, require_path, whole_file, write_file
 )
 from ..tools.config import dotted_keys, parse_settings
 from ..tools.devices import rng
@@ -97,7 +97,7 @@ def read_metrics(
     folder: str | Path,  # a run folder
 ) -> list[dict]:         # one dict for each logged step; empty if there is nothing yet
     "The numbers of a run; a last line that was cut off is left out."
-    path = Path(folder)/'metrics.jsonl'
+    path = require_path('folder', folder)/'metrics.jsonl'
     if not path.is_file(): return []
     with reading(path, 'delete that line, or the file'):
         *lines, last = read_bytes(path, 2**26).split(b'\n')

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from omegaconf import DictConfig, OmegaConf
-from ..tools.checks import number, positive, require_fields, require_type, share, whole
+from ..tools.checks import number, require_fields, require_type, share, whole
 from ..tools.config import merge_settings
 from ..world.trajectories import TrajectoryConfig
 

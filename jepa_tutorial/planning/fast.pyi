@@ -4,7 +4,7 @@ from functools import lru_cache
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from ..tools.checks import typed
+from jepa_tutorial.tools.checks import typed
 from .cem import CEM, Step
 from .cost import RevisitPenalty
 

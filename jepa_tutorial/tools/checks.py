@@ -5,7 +5,7 @@
 # %% ../../nbs/appendix/checks.ipynb #a0e3ddb4
 from __future__ import annotations
 import difflib, re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache, wraps
 from inspect import signature
 from itertools import chain
@@ -22,7 +22,7 @@ __all__ = ['positive', 'share', 'size', 'F', 'brief', 'require_int', 'require_nu
            'nearest']
 
 # %% ../../nbs/appendix/checks.ipynb #b77110d0
-def brief(x) -> str:
+def brief(x: Any) -> str:
     "A value in one short line."
     if torch.is_tensor(x):
         sparse = '' if x.layout == torch.strided else 'sparse '
@@ -51,13 +51,13 @@ def require_number(name: str, x: Any, low: float = -1e18, high: float = 1e18,
                      + (' and '.join(bounds) or 'that is finite'))
 
 # %% ../../nbs/appendix/checks.ipynb #e3777eb9
-def whole_seed(seed) -> int:
+def whole_seed(seed: Any) -> int:
     "Any whole number as one that a generator of PyTorch takes."
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool):
         raise ValueError(f'seed is {brief(seed)}; give a whole number')
     return int(seed) % 2**64
 
-def require_choice(name: str, word, *known: str):
+def require_choice(name: str, word: Any, *known: str):
     "Refuse a word that is not `known`."
     if isinstance(word, str) and word in known: return
     raise ValueError(f"{name} is {brief(word)}; choose {' or '.join(map(repr, known))}")
@@ -78,7 +78,7 @@ def one_of(*words: str) -> Callable:
     return lambda name, value: require_choice(name, value, *words)
 
 # %% ../../nbs/appendix/checks.ipynb #1b7d2f85
-def flag(name: str, value):
+def flag(name: str, value: Any):
     "A check: True or False."
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f'{name} is {brief(value)}; give True or False')
@@ -127,12 +127,12 @@ def checked(
     return decorate
 
 # %% ../../nbs/appendix/checks.ipynb #8d9e34ec
-def require_type(name: str, x, kind: type, remedy: str = ''):
+def require_type(name: str, x: Any, kind: type, remedy: str = ''):
     "Refuse what isn't of this kind, which is known by its name: a page may define a class anew."
     if any(c.__name__ == kind.__name__ for c in type(x).__mro__): return
     raise ValueError(f'{name} is {brief(x)}; give {remedy or "a " + kind.__name__}')
 
-def require_methods(name: str, x, *methods: str):
+def require_methods(name: str, x: Any, *methods: str):
     "Refuse what lacks a method."
     for m in methods:
         if not callable(getattr(x, m, None)):
@@ -140,7 +140,7 @@ def require_methods(name: str, x, *methods: str):
                              f"give something that can, such as a trained model's {name}")
 
 # %% ../../nbs/appendix/checks.ipynb #80d0abd7
-def require_generator(g, name: str = 'generator'):
+def require_generator(g: Any, name: str = 'generator'):
     "Refuse a random generator that is neither PyTorch's nor None."
     if g is not None: require_type(name, g, torch.Generator, 'rng(seed)')
 
@@ -148,11 +148,11 @@ def can(*methods: str) -> Callable:
     "A check: anything that has these methods."
     return lambda name, x: require_methods(name, x, *methods)
 
-def a_generator(name: str, g):
+def a_generator(name: str, g: Any):
     "A check: a random generator, or None."
     require_generator(g, name)
 
-def a_mapping(name: str, x):
+def a_mapping(name: str, x: Any):
     "A check: names with values, such as a dictionary or the settings of a configuration."
     if not isinstance(x, Mapping): raise ValueError(f'{name} is {brief(x)}; give names with values')
 
@@ -289,7 +289,7 @@ def typed_or_empty(f: F) -> F:
 # %% ../../nbs/appendix/checks.ipynb #eae51f7a
 _fields_of = lru_cache(_hints)
 
-def require_record(name: str, x, kind: type, empty: bool = False):
+def require_record(name: str, x: Any, kind: type, empty: bool = False):
     "Refuse what isn't a `kind`, a NamedTuple, or holds other tensors than its annotations say."
     require_type(name, x, kind)
     given = {f'{name}.{field}': getattr(x, field) for field in _fields_of(kind)}
@@ -300,12 +300,12 @@ def record(kind: type) -> Callable:
     return lambda name, x: require_record(name, x, kind)
 
 # %% ../../nbs/appendix/checks.ipynb #818a0429
-def short(x, most: int = 120) -> str:
+def short(x: Any, most: int = 120) -> str:
     "`x` on one line that is not too long."
     text = ' '.join(str(x).split())
     return text if len(text) <= most else f'{text[:most]}…'
 
-def nearest(word, known) -> str:
+def nearest(word: Any, known: Iterable) -> str:
     "The known word closest to `word`, as a hint for an error message."
     best = difflib.get_close_matches(short(word), [str(k) for k in known], n=1, cutoff=0.3)
     if best: return f"; did you mean '{best[0]}'?"

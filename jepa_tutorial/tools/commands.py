@@ -392,5 +392,5 @@ def jepa_report(
     require_int('last', last)
     r = report(folder, encoder, average_over_seeds, last)
     best = '{best}, {mean:.3g} ± {std:.2g}, of {runs} runs'.format_map(r)
-    _show(json, r, f"{r['table']}\n\nbest by {r['metric']}: {best}; {r['folder']}/best.yaml is its "
-          f"preset")
+    found = f"best by {r['metric']}: {best}; {r['folder']}/best.yaml is its preset"
+    _show(json, r, f"{r['table']}\n\n{found}")

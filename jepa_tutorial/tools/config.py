@@ -5,6 +5,7 @@
 # %% ../../nbs/appendix/config.ipynb #c91de785
 from __future__ import annotations
 import io, json, os
+from collections.abc import Mapping
 from pathlib import Path
 from .checks import brief, nearest, short
 from .files import about_file, PACKAGE, parse_json, read_bytes, reading
@@ -18,7 +19,7 @@ CONFIGS = PACKAGE/'configs'
 def _names() -> list[str]: return sorted(p.stem for p in CONFIGS.glob('*.yaml'))
 
 # %% ../../nbs/appendix/config.ipynb #c6a7ef20
-def dotted_keys(cfg, prefix='') -> list[str]:
+def dotted_keys(cfg: Mapping, prefix: str = '') -> list[str]:
     "All keys of `cfg`, written with dots."
     # here, and not above: it takes a tenth as long to import as torch
     from omegaconf import OmegaConf
@@ -102,7 +103,7 @@ def _override(cfg, text: str):
     return merge_settings(cfg, own, 'overrides')
 
 # %% ../../nbs/appendix/config.ipynb #d97c750a
-def find_config(name_or_path) -> Path:
+def find_config(name_or_path: Path | str) -> Path:
     "The file behind a name or a path."
     for path in (CONFIGS/f'{name_or_path}.yaml', Path(str(name_or_path))):
         if os.path.isfile(path): return path

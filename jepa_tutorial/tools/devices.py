@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 import numpy as np, torch
 from fastcore.basics import patch
-from .checks import whole_seed
+from .checks import require_type, whole_seed
 
 # %% auto #0
 __all__ = ['IN_TEST', 'as_device', 'device', 'amp_dtype', 'autocast', 'device_name', 'constant', 'CudaGraph', 'can_graph',
@@ -22,7 +22,7 @@ def _here(d) -> bool:
     "Has this machine such a device? Asked once for each."
     return torch.empty(0, device=d).device.type != 'meta'
 
-def as_device(d) -> torch.device:
+def as_device(d: torch.device | str) -> torch.device:
     "A device of this machine, by its name."
     with contextlib.suppress(Exception):
         if _here(d): return torch.device(d)
@@ -62,15 +62,17 @@ def device_name(device: torch.device | str) -> str:
     return f'{device.type}, {torch.get_num_threads()} threads'
 
 # %% ../../nbs/appendix/devices.ipynb #df63a3df
-@lru_cache(maxsize=256)
 def constant(
     values: tuple,                       # numbers
     device: torch.device,                # where they are needed
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:                       # [n]; shared by everybody who asks, so never change it
     "Numbers as a tensor, made once for each device."
-    if not isinstance(values, tuple):
-        raise ValueError(f'values is {values!r}; give a tuple of numbers')
+    require_type('values', values, tuple, 'a tuple of numbers')
+    return _constant(values, device, dtype)
+
+@lru_cache(maxsize=256)
+def _constant(values, device, dtype):
     with torch.inference_mode(False): return torch.tensor(values, device=device, dtype=dtype)
 
 # %% ../../nbs/appendix/devices.ipynb #e4d18b5f

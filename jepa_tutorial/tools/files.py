@@ -35,7 +35,7 @@ def parse_json(text, nan: bool = False):   # may NaN be a value?
 
 # %% ../../nbs/appendix/files.ipynb #5487d91e
 @contextlib.contextmanager
-def reading(path, remedy: str):
+def reading(path: Path | str, remedy: str):
     "Whatever goes wrong while a file is read, as one line with its name and a remedy."
     try: yield
     except Exception as e:
@@ -50,13 +50,13 @@ def about_file(path: Path):
         raise e if path.name in str(e) else ValueError(f'{path.name}: {e}') from None
 
 # %% ../../nbs/appendix/files.ipynb #613dfba7
-def require_path(name: str, path) -> Path:
+def require_path(name: str, path: Path | str) -> Path:
     "`path`, if it can be the name of a file or a folder."
     if isinstance(path, (str, os.PathLike)): return Path(path)
     raise ValueError(f'{name} is {brief(path)}; give the name of a file or a folder')
 
 # %% ../../nbs/appendix/files.ipynb #9d5b31ae
-def read_bytes(path, most: int = 2**23) -> bytes:
+def read_bytes(path: Path | str, most: int = 2**23) -> bytes:
     "What is in a file of at most `most` bytes."
     with open(path, 'rb') as f: data = f.read(most + 1)
     if len(data) > most: raise ValueError(f'it is longer than {most:,} bytes')

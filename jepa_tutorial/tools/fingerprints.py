@@ -27,9 +27,9 @@ def digest(
 ) -> list[float]:   # two for each tensor, to six digits
     "Numbers that change when anything in the tensors does."
     flat = [x.detach().cpu().double().flatten() for x in tensors]
-    pair = lambda x: (x.square().mean().sqrt(),
-                      (x*torch.arange(1, len(x) + 1).sin()).sum()/len(x)**.5)
-    return [float(f'{v:.6g}') for x in flat for v in pair(x)]
+    size = lambda x: x.square().mean().sqrt()
+    order = lambda x: (x*torch.arange(1, len(x) + 1).sin()).sum()/len(x)**.5
+    return [float(f'{f(x):.6g}') for x in flat for f in (size, order)]
 
 # %% ../../nbs/appendix/fingerprints.ipynb #824658a3
 @lru_cache

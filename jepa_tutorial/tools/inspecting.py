@@ -19,8 +19,8 @@ def dot_share(
     z: torch.Tensor,  # [R,P,D]
 ) -> float:           # from 0 to 1
     "The variance within the rooms, as a share of all variance."
-    within, all_of_it = (z.var(1, correction=0).sum(-1).mean(),
-                         z.flatten(0, 1).var(0, correction=0).sum())
+    within = z.var(1, correction=0).sum(-1).mean()
+    all_of_it = z.flatten(0, 1).var(0, correction=0).sum()
     return (within/all_of_it.clamp_min(1e-12)).item()
 
 # %% ../../nbs/appendix/inspecting.ipynb #940dbbbc

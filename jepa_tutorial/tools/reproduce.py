@@ -146,8 +146,8 @@ def make_row(
 def _evaluated(row, trained, tasks, path: Path, runs: Path, check) -> dict:
     "Outcomes of the row's episodes, in pieces that are kept."
     dev, planner = next(trained.jepa.parameters()).device, load_planner(*PLANNERS[row.planner])
-    act = lambda part, i: run_episodes(trained.jepa, part, planner, row.steps, row.contact,
-                                       rng(i, dev))
+    def act(part, i):
+        return run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
     log = Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl'
     piece = 20 if dev.type == 'cpu' else len(tasks.start)
     return dict(summary(*evaluate(act, tasks, log, check, piece)), device=device_name(dev))

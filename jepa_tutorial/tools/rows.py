@@ -33,9 +33,9 @@ class Row(NamedTuple):
 
     @property
     def name(self):
-        more = [str(self.steps)]*(self.steps
-                                  != 200) + [f'on-{self.eval_world}']*bool(self.eval_world)
-        parts = [self.run, f'e{self.epochs_back}', self.planner, self.contact, *more]
+        parts = [self.run, f'e{self.epochs_back}', self.planner, self.contact]
+        if self.steps != 200: parts.append(str(self.steps))
+        if self.eval_world: parts.append(f'on-{self.eval_world}')
         return '-'.join(parts)
 
 # %% ../../nbs/appendix/rows.ipynb #e44fc995

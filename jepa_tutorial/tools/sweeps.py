@@ -6,8 +6,9 @@
 from __future__ import annotations
 import hashlib, itertools, json, re
 from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 from .checks import nearest, require_type, short
 from .files import about_file
@@ -20,7 +21,7 @@ __all__ = ['SWEEPS', 'find_sweep', 'Trial', 'trial_name', 'make_trial', 'expand'
 # %% ../../nbs/appendix/sweeps.ipynb #8285778b
 SWEEPS = CONFIGS/'sweeps'
 
-def find_sweep(name_or_path) -> Path:
+def find_sweep(name_or_path: Path | str) -> Path:
     "The file behind a name or a path."
     shipped, path = SWEEPS/f'{name_or_path}.yaml', Path(str(name_or_path))
     if shipped.is_file(): return shipped
@@ -43,13 +44,14 @@ def _label(override: str) -> str:
     return name + re.sub(r'[^\w.-]+', '_', value.strip()).strip('_')
 
 # %% ../../nbs/appendix/sweeps.ipynb #0d64e605
-def trial_name(overrides) -> str:
+def trial_name(overrides: Sequence[str]) -> str:
     "A readable name that fits into a file system."
     name = '-'.join(map(_label, overrides)) or 'base'
     if len(name) <= 120: return name
     return f'{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}'
 
-def make_trial(overrides) -> Trial:
+def make_trial(overrides: Sequence[str]) -> Trial:
+    "A run with its name, and with that of its configuration, which its seeds share."
     return Trial(trial_name(overrides),
                  trial_name([o for o in overrides if not o.startswith('seed=')]), tuple(overrides))
 
@@ -75,7 +77,9 @@ def expand(
     return _distinct([make_trial([*r, *p]) for p in points for r in runs], source)
 
 # %% ../../nbs/appendix/sweeps.ipynb #1e7f4bb2
-def value_text(value) -> str: return value if isinstance(value, str) else json.dumps(value)
+def value_text(value: Any) -> str:
+    "A value as it stands in a name or an override."
+    return value if isinstance(value, str) else json.dumps(value)
 
 def _distinct(trials: list[Trial], source) -> list[Trial]:
     "Refuse two runs of one name."

@@ -16,9 +16,8 @@ __all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'world_tasks', 'save_tasks', 'load
 
 # %% ../../nbs/appendix/tasks.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
-# seeds
+# seeds of the held-out sets, and another one
 HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002, new_wall_v1=20_260_003)
-# another
 VALIDATION = 1_000_001
 
 # %% ../../nbs/appendix/tasks.ipynb #b714f46d

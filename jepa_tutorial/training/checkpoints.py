@@ -110,7 +110,7 @@ def _description(jepa: nn.Module) -> dict:
     return kept | (dict(sizes=other) if other else {})
 
 # %% ../../nbs/appendix/checkpoints.ipynb #5a27bb23
-def require_shapes(have: dict, want: dict, source):
+def require_shapes(have: dict, want: dict, source: Path | str):
     "Refuse the first tensor of `have` that does not fit the model described by the card."
     for k in [*want, *have]:
         if k not in have:
@@ -124,7 +124,7 @@ def require_shapes(have: dict, want: dict, source):
                              f"its model asks for {list(w.shape)}")
 
 # %% ../../nbs/appendix/checkpoints.ipynb #bfca0cad
-def require_finite_weights(have: dict, source, want: dict | None = None):
+def require_finite_weights(have: dict, source: Path | str, want: dict | None = None):
     "Refuse weights that aren't finite floats, unless it is a count and `want` has a count there."
     for k, v in have.items():
         if want and not want[k].is_floating_point() and v.dtype == want[k].dtype: continue

@@ -4,8 +4,9 @@ import contextlib
 from pathlib import Path
 import torch
 from omegaconf import DictConfig
-from torch import nn
+from torch import nn, Tensor
 from ..world.trajectories import Clip
+from ..model.jepa import JEPA
 from ..losses.objective import Objective
 from .learner import Learner, Run
 
@@ -25,7 +26,7 @@ def all_gather(z: torch.Tensor) -> torch.Tensor: ...
 
 def all_reduce_mean(x: torch.Tensor) -> torch.Tensor: ...
 
-def _seen_by_all(objective: Objective, z: torch.Tensor) -> tuple: ...
+def _joint_losses(objective: Objective, model: JEPA, z: Tensor, actions: Tensor) -> dict: ...
 
 class _Whole(nn.Module):
     parts: Any

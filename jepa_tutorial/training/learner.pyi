@@ -6,20 +6,17 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig
 from ..world.trajectories import Clip
+from ..model.jepa import JEPA
 from ..losses.objective import Objective
 from .checkpoints import Trained
 
-__all__ = ['learning_rate', 'build_objective', 'require_trainable', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
+__all__ = ['learning_rate', 'build_objective', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
 
 def learning_rate(step: int, total: int, optim: DictConfig) -> float: ...
 
-def build_objective(cfg: DictConfig) -> Objective: ...
-
-def require_trainable(cfg: DictConfig): ...
+def build_objective(cfg: DictConfig, action_dim: int=2) -> Objective: ...
 
 class Learner:
-    graphed: Any
-    compiled: Any
     optimizer: Any
     probe_optimizer: Any
     data_seconds: Any
@@ -29,10 +26,13 @@ class Learner:
     data: Any
     generator: Any
     seconds: Any
+    graphed: Any
+    compiled: Any
     jepa: Any
     objective: Any
     probe: Any
     def __init__(self, cfg: DictConfig, device: torch.device | str | None=None): ...
+    def build_model(self) -> JEPA: ...
     def _build(self): ...
     @property
     def modules(self) -> dict: ...

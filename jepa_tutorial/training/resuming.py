@@ -25,7 +25,10 @@ SAVED = ('jepa', 'objective', 'probe', 'optimizer', 'probe_optimizer')   # parts
 COUNTS = ('step', 'seconds', 'data_seconds')
 
 # %% ../../nbs/appendix/resuming.ipynb #100fae98
-def save_state(learner, folder: Path):
+def save_state(
+    learner,       # the Learner
+    folder: Path,  # of its run
+):
     "Write `state.pt`: all that is needed to go on from here."
     with whole_file(folder/'state.pt') as f: torch.save(learner.state(), f)
 
@@ -54,7 +57,10 @@ def _read_state(path: Path) -> dict:
         if bad := z.testzip(): raise ValueError(f'checksums of {bad} differ')
     return torch.load(path, map_location='cpu', weights_only=True)
 
-def load_state(learner, folder: Path):
+def load_state(
+    learner,       # the Learner, just built
+    folder: Path,  # of its run
+):
     "Continue from `state.pt`; refuses a state that is damaged or was made with other settings."
     path = folder/'state.pt'
     anew = 'delete it to start this run anew'
@@ -116,7 +122,11 @@ def _measured(i: int, line: bytes) -> dict:
     return row
 
 # %% ../../nbs/appendix/resuming.ipynb #ce83b3ca
-def metrics_row(learner, values: dict, extra: dict) -> dict:
+def metrics_row(
+    learner,       # the Learner
+    values: dict,  # losses of a step
+    extra: dict,   # what callbacks measured
+) -> dict:
     "One line of the metrics."
     return dict(step=learner.step, frames=learner.frames,
                 **{k: v.item() for k, v in values.items()}, **extra,
@@ -133,7 +143,10 @@ def log_row(rows: list[dict], folder: Path, row: dict, trackers=()):
     for tell in trackers: tell(row)
 
 # %% ../../nbs/appendix/resuming.ipynb #c10cc264
-def resume_run(learner, folder: Path) -> list[dict]:
+def resume_run(
+    learner,       # the Learner, just built
+    folder: Path,  # of its run
+) -> list[dict]:   # the rows of its metrics
     "Continue what lies in the run folder; returns the metrics so far."
     if (folder/'state.pt').is_file(): load_state(learner, folder)
     rows = [r for r in read_metrics(folder) if r['step'] <= learner.step]

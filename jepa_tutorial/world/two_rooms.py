@@ -6,7 +6,7 @@
 from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 import numpy as np, torch
 from fastcore.basics import patch
 from jaxtyping import Bool, Float, Real, UInt8
@@ -64,7 +64,7 @@ def _check_rooms(r):
                    wall_x=whole(wall, r.img_size - wall - 1),
                    door_y=whole(door, r.img_size - door - 1))
 
-def require_rooms(name, rooms):
+def require_rooms(name: str, rooms: Any):
     "Refuse what isn't a `Rooms`."
     require_type(name, rooms, Rooms, 'Rooms()')
 
@@ -75,7 +75,7 @@ class Layout(NamedTuple):
     door_y: Real[Tensor, "*B"]   # y of the door's middle row
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #0ad4ccfa
-def require_draw(n, rooms, generator, device=None):
+def require_draw(n: Any, rooms: Any, generator: Any, device: Any = None):
     "Refuse what no function that draws could work with."
     require_int('n', n)
     require_rooms('rooms', rooms)
@@ -191,15 +191,17 @@ def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     return _keep_free(point + torch.where(away != 0, z.abs()*away, z), side, layout, rooms, gap)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #31da626e
-# as `move`
-def move_unchecked(position, action, layout, rooms=Rooms(), contact='stop', generator=None):
+def move_unchecked(
+    position: Tensor, action: Tensor, layout: Layout,   # and what follows, as in `move`
+    rooms=Rooms(), contact='stop', generator=None,
+) -> Tensor:
     "`move` without a look at its input: the kernel of inner loops."
     stopped = is_blocked(position, action, door_middle(layout, position), rooms)[..., None]
     rest = position if contact == 'stop' else _bounce(position, action, layout, rooms, generator)
     return torch.where(stopped, rest, position + action)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #77ff2d9a
-def require_layout(layout, rooms, shape=None, device=None):
+def require_layout(layout: Any, rooms: Any, shape=None, device=None):
     "Refuse what isn't a layout of these rooms, with one room for all or one for each of `shape`."
     require_rooms('rooms', rooms)
     require_record('layout', layout, Layout, empty=True)
@@ -225,7 +227,7 @@ def _on_grid(name, v, rooms):
     raise ValueError(f'layout: {name} is {bad}; choose a whole number from {pad} to {most}')
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #32e8caac
-def require_on_floor(name, value, layout, rooms):
+def require_on_floor(name: str, value: Tensor, layout: Layout, rooms: Rooms):
     "`value`, if all of it is on the floor."
     bad = is_blocked(value, torch.zeros_like(value), door_middle(layout, value), rooms)
     if bad.any():

@@ -20,23 +20,25 @@ def check_local_minima(local_minima):
     walled = (x + 0*y).clone()
     walled[:, 4] = torch.nan
     walled[3, 5] = 1.
-    need(places((y - 4)**2 + (x - 2)**2) == [[4, 2]], 'a bowl with its bottom in row 4, column 2 '
-         'has one minimum there; do you give [row, column]?')
+    need(places((y - 4)**2 + (x - 2)**2) == [[4, 2]],
+         'a bowl with its bottom in row 4, column 2 has one minimum there; '
+         'do you give [row, column]?')
     need(places(y + x) == [[0, 0]],
          'a slope has its minimum in the corner: pad the map with infinity, not with zeros.')
     need(places(y - y + 1.) == [],
          'on a flat map nothing is smaller than its neighbours: use <, not <=.')
-    need(places((y - x).abs() - .3*y) == [[8, 8]], 'a diagonal valley has one minimum, at its end: '
+    need(places((y - x).abs() - .3*y) == [[8, 8]],
+         'a diagonal valley has one minimum, at its end: '
          'compare with all eight neighbours, not four.')
-    need([3, 5] in places(walled), 'a place beside the wall may be a minimum: a NaN neighbour '
-         'counts as infinitely high.')
+    need([3, 5] in places(walled),
+         'a place beside the wall may be a minimum: a NaN neighbour counts as infinitely high.')
     return 'each is lower than all of its neighbours.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #235e9276
 @checker
 def check_euclidean_cost(crow_cost):
-    path, goal = torch.randn(3, 9, 2,
-                             generator=torch.Generator().manual_seed(0)), torch.tensor([[1., 2.]])
+    goal, g = torch.tensor([[1., 2.]]), torch.Generator().manual_seed(0)
+    path = torch.randn(3, 9, 2, generator=g)
     d = ((path - goal)**2).sum(-1)**.5
     got = torch.as_tensor(crow_cost(path, goal, 5))
     need(got.shape == (3,),
@@ -55,8 +57,9 @@ def check_disagree(first, second):
     a, b = (torch.as_tensor(v, dtype=torch.float64) for v in (first, second))
     need(a.shape == b.shape == (3,), 'give each plan three distances.')
     need((a >= 0).all() and (b >= 0).all(), 'a distance is never negative.')
-    need((a**2).sum() < (b**2).sum(), f'the squares sum to {(a**2).sum():.3g} and '
-         f'{(b**2).sum():.3g}: the first should be smaller.')
+    squares, others = (a**2).sum(), (b**2).sum()
+    need(squares < others,
+         f'the squares sum to {squares:.3g} and {others:.3g}: the first should be smaller.')
     need(a.sum() > b.sum(),
          f'the lengths sum to {a.sum():.3g} and {b.sum():.3g}: the second should be smaller.')
     return 'squares punish one long stretch far away, lengths count every pixel the same.'
@@ -109,17 +112,17 @@ def check_two_minima(pits):
 def check_budget(num_samples, iterations, num_elites, budget=1000, goal=2.3):
     from jepa_tutorial.tools.devices import rng
     from jepa_tutorial.planning.cem import CEM, limit_norm
-    need(num_samples*iterations <= budget, f'{num_samples} plans in {iterations} iterations are '
-         f'{num_samples*iterations}, more than {budget}.')
+    tried = num_samples*iterations
+    need(tried <= budget,
+         f'{num_samples} plans in {iterations} iterations are {tried}, more than {budget}.')
     hard = limit_norm(torch.randn(8, 24, 2, generator=rng(5)), 2.)
     cost = lambda a: (a - hard[:, None]).square().sum((-2, -1))
-    p = CEM(horizon=24, num_samples=num_samples, iterations=iterations,
-            num_elites=num_elites).plan(cost, rng(3), episodes=8)
+    search = CEM(horizon=24, num_samples=num_samples, iterations=iterations, num_elites=num_elites)
+    p = search.plan(cost, rng(3), episodes=8)
     end, width = cost(p.actions[:, None]).mean().item(), p.std.mean().item()
-    need(end < goal,
-         f'the cost ends at {end:.2f}; '
-         + ('the cloud is still wide: more iterations, or fewer elites.' if width > .2
-            else 'and the cloud has closed: more elites would have kept it open longer.'))
+    hint = 'and the cloud has closed: more elites would have kept it open longer.'
+    if width > .2: hint = 'the cloud is still wide: more iterations, or fewer elites.'
+    need(end < goal, f'the cost ends at {end:.2f}; {hint}')
     return f'the cost ends at {end:.2f}.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #640a7779
@@ -135,8 +138,9 @@ def check_weights(mppi_weights):
     need(abs(got.sum() - 1) < 1e-4, f'the weights sum to {got.sum():.4g}: divide by their sum.')
     close(got, want, 'the weights of (30, 31, 35, 60) at τ = 2')
     large = mppi_weights(cost + 3000, 1.)
-    need(large.isfinite().all(), 'with costs of 3,000 the weights are NaN: subtract the smallest '
-         'cost before the exponential.')
+    need(large.isfinite().all(),
+         'with costs of 3,000 the weights are NaN: '
+         'subtract the smallest cost before the exponential.')
     return 'and large costs do no harm.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #8fd8a00f
@@ -146,8 +150,8 @@ def check_free_energy(free_energy, least):
     cost, tau = torch.tensor([30., 31., 35., 40.]), 7.
     w = torch.softmax(-cost/tau, 0)
     F = lambda w: (w*cost).sum() + tau*(w*w.log()).sum()
-    need(not torch.isclose(torch.as_tensor(free_energy(w, cost, tau)),
-                           (w*cost).sum() - tau*(w*w.log()).sum()),
+    flipped = (w*cost).sum() - tau*(w*w.log()).sum()
+    need(not torch.isclose(torch.as_tensor(free_energy(w, cost, tau)), flipped),
          'the sign of the entropy: the sum of w log w is already its negative.')
     close(free_energy(w, cost, tau), F(w), 'the free energy of the softmax')
     for _ in range(20):
@@ -177,8 +181,9 @@ def check_temperature(tau, exists):
     need(tau != 14, 'that is the wrong way: smaller differences need a smaller temperature.')
     need(tau != 7, 'at the same τ, halved differences would count half as much.')
     close(tau, 3.5, 'the temperature')
-    need(exists is False, 'a root bends the costs: differences between cheap plans grow, between '
-         'dear ones shrink. No single factor does that.')
+    need(exists is False,
+         'a root bends the costs: differences between cheap plans grow, between dear ones shrink. '
+         'No single factor does that.')
     return 'τ has the unit of a cost.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #a35fcdc1
@@ -197,8 +202,9 @@ def check_episodes(episodes_needed):
         need(n % 20 == 0, f'{n} is no multiple of 20.')
         need(n >= want,
              f'with {n} episodes the intervals around {p:.0%} and {q:.0%} still overlap.')
-        need(n <= want, f'for {p:.0%} and {q:.0%} fewer than {n} are enough: compare the *high* '
-             f'end of the lower rate with the *low* end of the higher one.')
+        need(n <= want,
+             f'for {p:.0%} and {q:.0%} fewer than {n} are enough: '
+             'compare the *high* end of the lower rate with the *low* end of the higher one.')
     return f'to tell 97 % from 99 % it takes {n} episodes of each agent.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #363a33d3
@@ -219,11 +225,13 @@ def check_policy(policy):
         goal = tasks.goal
         def __getattr__(self, name):
             raise Hint(f'you looked at tasks.{name}; only tasks.goal and the position are allowed.')
+    def blind(position, _, *rest): return policy(position, Hidden(), *rest)
     rate = lambda p: run_policy(p, tasks).success.float().mean().item()
-    line, got = (rate(straight_line),
-                 rate(lambda position, _, *rest: policy(position, Hidden(), *rest)))
-    need(got > line, f'it solves {got:.0%}, the straight line {line:.0%}. When it is stuck, does '
-         f'it go sideways for several steps?')
-    need(got > line + .05, f'it solves {got:.0%}, hardly more than the straight line with '
-         f'{line:.0%}: take longer random walks.')
+    line, got = rate(straight_line), rate(blind)
+    need(got > line,
+         f'it solves {got:.0%}, the straight line {line:.0%}. '
+         'When it is stuck, does it go sideways for several steps?')
+    need(got > line + .05,
+         f'it solves {got:.0%}, hardly more than the straight line with {line:.0%}: '
+         'take longer random walks.')
     return f'it solves {got:.0%}, the straight line {line:.0%}.'

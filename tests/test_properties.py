@@ -269,7 +269,7 @@ def cases():
     yield 'tools.plotting.ink', pl.ink, dict(color='muted', least=4.5), lambda r, least, **kw: bool(pl.contrast(r) >= least)
     yield 'tools.plotting.save_gif', pl.save_gif, dict(frames=[np.zeros((4, 4, 3), np.uint8)]*2, path=HERE/'film.gif', fps=10, scale=2)
     yield 'tools.plotting.fig_rgb', pl.fig_rgb, dict(fig=picture(0))
-    yield 'tools.widgets.png', pl.png, dict(fig=picture(0))
+    yield 'tools.widgets.png', module('tools.widgets').png, dict(fig=picture(0))
     yield 'tools.plotting.curves', lambda x, ys: pl.curves(axes(), x, ys), dict(x=t(4), ys=dict(a=t(4)))
     yield 'tools.widgets.interact', pl.interact, dict(draw=picture, n=[1, 2])
     yield 'tools.widgets.keys', pl.keys, dict(labels='ab', columns=2)

@@ -30,7 +30,7 @@ __all__ = ['SEARCHES', 'Replan', 'AgentOptions', 'Planner', 'Agent', 'build_plan
 class Replan:
     "How plan follows plan."
     execute_steps: int = 1               # actions carried out before the next plan
-    warm_start: bool = False             # start from the last plan, shifted by what was carried out
+    warm_start: bool = False             # start from the last plan, without its first actions
     warm_sigma: float | None = None      # standard deviation around it; None: the search's sigma
     first_iterations: int | None = None  # of a plan with nothing to start from; None: the search's
     shift_elites: bool = False           # try the last plan's kept elites in the next plan, too
@@ -42,10 +42,10 @@ class Replan:
 # %% ../../nbs/5_planning/18_agent.ipynb #810b21e5
 @dataclass(frozen=True)
 class AgentOptions:
-    "What an agent does beside searching."
+    "What an agent's plans should cost, and what it does when it is stuck."
     reduce: str = 'sum'         # the cost counts the 'sum' over steps or the 'last' one
     distance: str = 'squared'   # and this distance, see `goal_distance`
-    stuck_noise: bool = False   # act at random once when the last actions didn't change the image
+    stuck_noise: bool = False   # act at random to the next look if the image hasn't changed
     revisit_weight: float = 0.  # cost of a step near a visited state, see `RevisitPenalty`
     revisit_width: float = 5.   # how near that is, as a distance between embeddings
 
@@ -56,7 +56,7 @@ class AgentOptions:
 # %% ../../nbs/5_planning/18_agent.ipynb #05a49c36
 @dataclass(frozen=True)
 class Planner:
-    "A search, how plan follows plan, and what the agent does beside it."
+    "A search, how plan follows plan, and the options of the agent."
     search: CEM
     replan: Replan = Replan()
     options: AgentOptions = AgentOptions()
@@ -81,8 +81,8 @@ class Agent:
         self.z_goal = self.see(goal_image)
         self.plan: Plan | None = None           # the last one
         self.cost: Cost | None = None
-        self.last_image: Tensor | None = None   # the image of the last plan
-        self.visited: list = []                 # embeddings [E,D] from which it has planned
+        self.last_image: Tensor | None = None   # kept for `stuck_noise`
+        self.visited: list = []                 # embeddings [E,D], kept for `revisit_weight`
 
 # %% ../../nbs/5_planning/18_agent.ipynb #562a909e
 @patch
@@ -117,7 +117,9 @@ def _update_cost(self: Agent, z) -> Cost:
     if self.cost is None: self.cost = make_cost(self.model, z, self.z_goal, o.reduce, o.distance)
     cost = self.cost
     cost.start.copy_(z)
-    if o.revisit_weight: cost.penalty = self._penalty(z)
+    if o.revisit_weight:
+        self.visited.append(z.float())
+        cost.penalty = self._penalty()
     return cost
 
 @patch
@@ -144,9 +146,8 @@ def _stuck(self: Agent, image, actions, generator):
 
 # %% ../../nbs/5_planning/18_agent.ipynb #762f207c
 @patch
-def _penalty(self: Agent, z) -> RevisitPenalty:
-    "A penalty for every state [E,D] it has planned from, except those that look like the goal."
-    self.visited.append(z.float())
+def _penalty(self: Agent) -> RevisitPenalty:
+    "A penalty for every state it has planned from, except those that look like the goal."
     states, o = torch.stack(self.visited, 1), self.options              # [E,m,D]
     away = goal_distance(states, self.z_goal[:, None].float(), 'euclidean')
     weight = o.revisit_weight*(away > 2*o.revisit_width).float()
@@ -164,7 +165,11 @@ def build_planner(
     own: dict[str, Any] = {k: _plain(v) for k, v in dict(cfg).items()}
     kind = SEARCHES.get(name := str(own.pop('planner', 'mppi')))
     if kind is None: raise ValueError(f"planner is {name!r}; choose one of {', '.join(SEARCHES)}")
-    take = lambda cls: cls(**{f.name: own.pop(f.name) for f in fields(cls) if f.name in own})
+
+    def take(cls):
+        names = [f.name for f in fields(cls) if f.name in own]
+        return cls(**{name: own.pop(name) for name in names})
+
     made = take(kind), take(Replan), take(AgentOptions)
     if own: raise ValueError(f"unknown setting '{min(own)}' for planner '{name}'")
     return Planner(*made)
@@ -189,5 +194,5 @@ def published_planner() -> Planner:
     return Planner(MPPI(max_norm=None))
 
 def fast_planner() -> Planner:
-    "The planner this book prefers: warm starts, and half of the samples are exploration."
+    "`plan_fast`: warm starts, and half of the samples are exploration."
     return load_planner('plan_fast')

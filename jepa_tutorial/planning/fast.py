@@ -251,7 +251,7 @@ class GraphedCost(FastCost):
         if self.penalty is not None:         # it grows from look to look, and a graph has one shape
             return search.iterate(self, noise, mean, std, *elites)
         T, rounded = noise.shape[2], -(-noise.shape[2]//15)*15
-        key = repr(search), rounded, sum(x.shape[1] for x in elites)
+        key = repr(search), rounded, *(x.shape[1] for x in (noise, *elites))
         once = lambda counts, *x: search.iterate(partial(self, counts=counts), *x)
         if key not in self.graphs: self.graphs[key] = CudaGraph(once)
         counts = _counts(self.reduce, T, rounded, noise.device)

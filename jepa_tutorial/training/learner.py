@@ -77,7 +77,7 @@ class Learner:
 # %% ../../nbs/4_training/12_training.ipynb #cd94b90a
 @patch
 def build_model(self:Learner) -> JEPA:
-    "The model; a learner of another kind may build another one."
+    "The model that the settings describe."
     return build_jepa(self.cfg.model)
 
 @patch
@@ -99,8 +99,9 @@ def modules(self:Learner) -> dict:
 def _build_optimizers(self:Learner):
     "One optimiser for the model, whose predictor has its own step size, and one for the probe."
     o, predictor = self.cfg.optim, list(self.jepa.predictor.parameters())
+    known = {id(p) for p in predictor}
     others = [p for p in [*self.jepa.parameters(), *self.objective.parameters()]
-              if all(p is not q for q in predictor)]
+              if id(p) not in known]
     groups = [dict(params=others, scale=1.), dict(params=predictor, scale=o.predictor_scale)]
     fused = self.device.type == 'cuda'   # one kernel for all parameters
     self.optimizer = torch.optim.AdamW(groups, lr=o.lr, weight_decay=o.weight_decay, fused=fused)
@@ -127,7 +128,8 @@ def sample_batch(self:Learner) -> Clip:
 @patch
 def encode(self:Learner, obs):   # uint8 [B,T,C,H,W] -> [B,T,D]
     if self.compiled is None: return self.jepa.encode(obs)
-    return self.compiled(self.jepa.normalizer.obs(obs))
+    x = self.jepa.normalizer.obs(obs)
+    return self.compiled(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 # %% ../../nbs/4_training/12_training.ipynb #31497200
 @patch
@@ -138,7 +140,7 @@ def loss(self:Learner,
     with autocast(self.device):
         z = self.encode(clip.obs)
         total, parts = self.objective.terms(self.jepa, z, clip.action)
-        probe = probe_loss(self.probe, z.detach(), self.jepa.normalizer.position(clip.position))
+        probe = probe_loss(self.probe, z, self.jepa.normalizer.position(clip.position))
     return total + probe, dict(total=total.detach(), **parts, probe=probe.detach())
 
 # %% ../../nbs/4_training/12_training.ipynb #6e561ca3
@@ -289,7 +291,7 @@ def _clock(learner: Learner, since: float) -> float:
     return now
 
 # %% ../../nbs/4_training/12_training.ipynb #64b0c62d
-@torch.inference_mode(False)   # whatever an interrupted cell has left switched on
+@torch.inference_mode(False)   # which an interrupted cell may have left switched on
 def train(
     cfg: DictConfig,                          # settings, from `load_config`
     out_dir: str | Path,                      # run folder; a run that lies there is continued
@@ -298,7 +300,7 @@ def train(
     progress: bool = True,                    # show a bar
     log_every: int = 10,                      # steps between logged losses
     trackers=(),                              # functions that are told each row of metrics.jsonl
-    learner: Learner | None = None,           # another kind of learner
+    learner: Learner | None = None,           # one of another kind; its settings and device count
 ) -> Run:
     "Train until `cfg.optim.epochs` are done, saving as it goes; start it again to continue."
     require_int('log_every', log_every)

@@ -140,7 +140,7 @@ def jepa_unroll(
     out: str = '',       # folder for unroll.gif and unroll.png; default the run folder
     json: bool = False,  # print one line of JSON
 ):
-    "Compare what a model predicts over 90 actions with what happens: jepa_unroll runs/mine"
+    "Compare 90 predicted steps with what happens. Example: jepa_unroll runs/mine"
     require_int('clips', clips)
     unroll = unroll_fresh_clips(_load(run), clips, seed)
     error = unroll.error.tolist()

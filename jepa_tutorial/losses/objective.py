@@ -4,6 +4,7 @@
 
 # %% ../../nbs/3_losses/10_objective.ipynb #bbd10dd4
 from __future__ import annotations
+from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import nn, Tensor
@@ -16,7 +17,7 @@ from .time_similarity import time_similarity_loss
 from .variance_covariance import covariance_loss, variance_loss
 
 # %% auto #0
-__all__ = ['Projector', 'Objective']
+__all__ = ['Projector', 'neighbours', 'Objective']
 
 # %% ../../nbs/3_losses/10_objective.ipynb #fee17de1
 class Projector(nn.Module):
@@ -41,6 +42,23 @@ class Projector(nn.Module):
 def _measured(loss, weight: float) -> Tensor:
     "Evaluate `loss`, without building a graph if nothing will flow back."
     with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0): return loss()
+
+# %% ../../nbs/3_losses/10_objective.ipynb #2b9c186c
+@typed
+def neighbours(
+    z: Float[Tensor, "B T D"],         # embeddings
+    actions: Float[Tensor, "B S A"],   # of the whole clip
+    frames=None,                       # numbers of the T frames; None: 0, 1, 2, …
+) -> tuple[Tensor, Tensor]:            # clips of neighbours, and the actions that belong to them
+    "P pairs of frames that are one step apart, as clips [B·P,2,D] and [B·P,1,A]; all: unchanged."
+    if frames is None: return z, actions
+    require_transitions(z, actions, frames=frames)
+    first = [i for i, (a, b) in enumerate(pairwise(frames)) if b == a + 1]
+    if not first:
+        raise ValueError(f'frames is {list(frames)}; no two are one step apart, as time similarity '
+                         'and inverse dynamics need them')
+    pairs = torch.cat([z[:, i:i+2] for i in first])
+    return pairs, torch.cat([actions[:, frames[i]:frames[i] + 1] for i in first])
 
 # %% ../../nbs/3_losses/10_objective.ipynb #639ab22d
 class Objective(nn.Module):
@@ -74,28 +92,36 @@ class Objective(nn.Module):
         if projector and project_idm: dim = projector.dim
         self.idm = InverseDynamics(dim, action_dim) if idm is None else idm
 
+    def views(self, z: Tensor) -> tuple:   # embeddings [B,T,D], projected or not
+        "What variance and covariance look at, what time similarity does, what inverse dynamics."
+        p = self.projector(z) if self.projector else z
+        return p, p if self.project_time else z, p if self.project_idm else z
+
     def losses(self,
         model: JEPA,
         z: Float[Tensor, "B T D"],        # embeddings of the frames
         actions: Float[Tensor, "B S A"],  # S is T, or T-1
+        frames=None,                      # numbers of the T frames; None: 0, 1, 2, …
     ) -> dict[str, Tensor]:
         "The five losses, unweighted; one whose weight is zero has no gradient."
-        p = self.projector(z) if self.projector else z
-        smooth, acted = p if self.project_time else z, p if self.project_idm else z
+        p, smooth, acted = self.views(z)
+        smooth, _ = neighbours(smooth, actions, frames)
+        acted, action = neighbours(acted, actions, frames)
         compute = dict(
-            prediction=lambda: rollout_loss(model, z, actions, self.rollout, self.start),
+            prediction=lambda: rollout_loss(model, z, actions, self.rollout, self.start, frames),
             covariance=lambda: covariance_loss(p, self.pool),
             variance=lambda: variance_loss(p, self.gamma, pool=self.pool),
             time_similarity=lambda: time_similarity_loss(smooth),
-            inverse_dynamics=lambda: inverse_dynamics_loss(self.idm, acted, actions))
+            inverse_dynamics=lambda: inverse_dynamics_loss(self.idm, acted, action))
         return {name: _measured(loss, self.weights[name]) for name, loss in compute.items()}
 
     @typed
     def terms(self, model: JEPA,
         z: Float[Tensor, "B T D"], actions: Float[Tensor, "B S A"],
+        frames=None,                         # numbers of the T frames; None: 0, 1, 2, …
     ) -> tuple[Tensor, dict[str, Tensor]]:   # weighted sum; unweighted parts, detached
         "The objective on frames that are already encoded."
-        losses = self.losses(model, z, actions)
+        losses = self.losses(model, z, actions, frames)
         total = sum(self.weights[name]*loss for name, loss in losses.items())
         return total, {name: loss.detach() for name, loss in losses.items()}
 
@@ -104,6 +130,7 @@ class Objective(nn.Module):
     def forward(self, model: JEPA,
         obs: Pixels[Tensor, "B T C H W"],
         actions: Float[Tensor, "B S A"],     # S is T, or T-1: action t leads from frame t to t+1
+        frames=None,                         # numbers of the T frames; None: 0, 1, 2, …
     ) -> tuple[Tensor, dict[str, Tensor]]:   # weighted sum; unweighted parts, detached
-        require_transitions(obs, actions, 'obs')
-        return self.terms(model, model.encode(obs), actions)
+        require_transitions(obs, actions, 'obs', frames)
+        return self.terms(model, model.encode(obs), actions, frames)

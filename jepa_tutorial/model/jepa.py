@@ -114,6 +114,20 @@ def _rollouts(jepa, z, actions, steps, starts):
         pred = jepa.predict(pred[:, :n], actions[:, k-1:k-1+n])
         yield pred, z[:, k:k+n]
 
+# %% ../../nbs/2_model/05_jepa.ipynb #bd06b45e
+def _sparse_rollout(jepa, z, actions, steps, start, frames):
+    "Predictions of the rollout from frame 0 at the frames that there are, and these frames."
+    if start != 'first':
+        raise ValueError(f"start is '{start}', but with frames {list(frames)} a rollout can start "
+                         "from the first alone; set start to 'first'")
+    if frames[1] > steps:
+        raise ValueError(f'frames is {list(frames)}, none of which a rollout of {steps} steps '
+                         'reaches; use longer rollouts')
+    pred, place = z[:, 0], {number: i for i, number in enumerate(frames)}
+    for k in range(1, min(steps, frames[-1]) + 1):
+        pred = jepa.predict(pred, actions[:, k-1])
+        if k in place: yield pred, z[:, place[k]]
+
 # %% ../../nbs/2_model/05_jepa.ipynb #f1af9d7b
 @checked(jepa=can('predict'), steps=whole(1), start=one_of('first', 'every'))
 @typed
@@ -123,9 +137,10 @@ def rollout_loss(
     actions: Float[Tensor, "B S A"],  # S is T, or T-1: the last leads out of the clip
     steps: int = 8,                   # K, the longest rollout; a short clip ends it earlier
     start: str = 'first',             # 'first': from frame 0;  'every': from every frame
+    frames=None,                      # numbers of the T frames; None: 0, 1, 2, …
 ) -> Float[Tensor, ""]:
     "Prediction loss of the model's own rollouts, averaged over their steps (@eq-rollout)."
-    require_transitions(z, actions)
-    starts = 1 if start == 'first' else z.shape[1] - 1
-    pairs = _rollouts(jepa, z, actions, steps, starts)
+    require_transitions(z, actions, frames=frames)
+    if frames is not None: pairs = _sparse_rollout(jepa, z, actions, steps, start, frames)
+    else: pairs = _rollouts(jepa, z, actions, steps, 1 if start == 'first' else z.shape[1] - 1)
     return torch.stack([prediction_loss(pred, target) for pred, target in pairs]).mean()

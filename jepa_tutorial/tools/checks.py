@@ -8,7 +8,7 @@ import difflib, re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache, wraps
 from inspect import signature
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, cast, get_args, get_type_hints, TYPE_CHECKING, TypeVar
 import numpy as np, torch
 from jaxtyping import AbstractArray, AbstractDtype, jaxtyped
@@ -214,15 +214,29 @@ def require_transitions(
     z: Tensor,                      # [B,T,...] frames or embeddings
     actions: Tensor | None = None,  # [B,S,A], S = T or T-1: the last leads out of the clip
     name: str = 'z',                # what to call the frames
+    frames=None,                    # numbers of the T frames, if some of the clip's are left out
 ):
     "Refuse a clip without a transition, or with another number of actions."
     T = z.shape[1]
     if T < 2:
         raise ValueError(f'{name} has shape {list(z.shape)}, but a transition needs at least 2 '
-                         'frames; ' 'use longer clips')
+                         'frames; use longer clips')
+    if frames is not None: return _require_frames(frames, T, actions, name)
     if actions is not None and actions.shape[1] not in (T - 1, T):
         raise ValueError(f'actions has shape {list(actions.shape)}, but {T} frames need {T - 1} '
-                         'actions, ' f'or {T}; {name} has shape {list(z.shape)}')
+                         f'actions, or {T}; {name} has shape {list(z.shape)}')
+
+def _require_frames(frames, T: int, actions, name: str):
+    "Refuse numbers that aren't those of T frames, or that too few actions lead to."
+    if len(frames) != T:
+        raise ValueError(f'frames is {list(frames)}, {len(frames)} numbers, but {name} has {T} '
+                         'frames')
+    if frames[0] != 0 or any(b <= a for a, b in pairwise(frames)):
+        raise ValueError(f'frames is {list(frames)}; give rising numbers from 0 on, such as '
+                         '(0, 1, 4, 16)')
+    if actions is not None and actions.shape[1] < frames[-1]:
+        raise ValueError(f'actions has shape {list(actions.shape)}, but frame {frames[-1]} needs '
+                         f'{frames[-1]} actions')
 
 # %% ../../nbs/appendix/checks.ipynb #f8997317
 def _sized(kind: type, given: dict) -> type:

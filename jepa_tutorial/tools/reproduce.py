@@ -8,13 +8,14 @@ import datetime, fnmatch, hashlib, json, subprocess, time
 from collections.abc import Callable
 from pathlib import Path
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from .checks import require_type
 from .files import PACKAGE, parse_json, read_bytes, reading, write_file
 from .devices import device_name, rng
 from ..training.checkpoints import load_trained, save_trained, Trained, WEIGHTS
 from ..training.learner import train
 from ..training.refining import refine
+from ..training.settings import with_defaults
 from jepa_tutorial.planning.episodes import (
     oracle, random_actions, run_episodes, run_policy, straight_line
 )
@@ -43,8 +44,8 @@ def deadline(
 # %% ../../nbs/appendix/reproduce.ipynb #206ee222
 def shipped(cfg: DictConfig, refined: bool = False) -> Path | None:
     "Weights of this package that were trained with these settings, if there are any."
-    key = lambda c: {k: c[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
-    wanted = key(OmegaConf.to_container(cfg))
+    def key(c): return {k: with_defaults(c)[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
+    wanted = key(cfg)
     def fits(path):
         with reading(path, 'install the package again'):
             card = parse_json(read_bytes(path))

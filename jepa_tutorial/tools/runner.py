@@ -17,6 +17,7 @@ from .config import read_yaml
 from .devices import device as best_device
 from ..training.learner import Learner, train_step
 from ..training.resuming import read_metrics, require_same_settings
+from ..training.settings import encoded_frames
 from .sweeps import load_sweep, Sweep, Trial
 from .tracking import Track, train_tracked
 
@@ -208,7 +209,7 @@ def measure_rate(
     start = time.perf_counter()
     for _ in range(steps): values = train_step(learner)
     values['total'].item()                        # waits for a GPU
-    return steps*cfg.optim.batch*cfg.data.clip/(time.perf_counter() - start)
+    return steps*encoded_frames(cfg)/(time.perf_counter() - start)
 
 # %% ../../nbs/appendix/runner.ipynb #6d2baf1c
 def plan(
@@ -219,7 +220,7 @@ def plan(
     rate: float | None = None,    # frames per second of one run, if known
 ) -> dict:                        # runs, open, frames, rate, seconds (None without a rate)
     "What is left to do, and about how long it takes."
-    left = lambda cfg, p: (p['total'] - p['step'])*cfg.optim.batch*cfg.data.clip
+    left = lambda cfg, p: (p['total'] - p['step'])*encoded_frames(cfg)
     frames = sum(left(cfg, progress_of(out/t.name, cfg)) for t in todo for cfg in [sweep.config(t)])
     return dict(runs=len(sweep.trials), open=len(todo), frames=frames, rate=rate,
                 seconds=frames/(rate*min(at_once, len(todo))) if rate and todo else None)

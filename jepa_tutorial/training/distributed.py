@@ -8,22 +8,18 @@ import contextlib, os
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-import torch, torch.distributed as dist
+import torch, torch.distributed as dist, torch.distributed.nn   # see `process_group`
 from fastcore.basics import patch
 from omegaconf import DictConfig
-from torch import nn, Tensor
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 from ..world.trajectories import Clip
-from ..model.jepa import JEPA, rollout_loss
-from ..losses.inverse_dynamics import inverse_dynamics_loss
 from ..losses.objective import Objective
-from ..losses.time_similarity import time_similarity_loss
-from ..losses.variance_covariance import covariance_loss, variance_loss
 from .learner import Learner, Run, train_step
 from .resuming import load_state
 
 # %% auto #0
-__all__ = ['world_size', 'rank', 'all_gather', 'all_reduce_mean', 'DistributedLearner', 'process_group', 'train_distributed']
+__all__ = ['world_size', 'rank', 'all_gather', 'all_reduce_mean', 'average_gradients', 'DistributedLearner', 'process_group',
+           'train_distributed']
 
 # %% ../../nbs/appendix/distributed.ipynb #90bdee20
 def world_size() -> int:
@@ -64,26 +60,22 @@ def all_reduce_mean(x: torch.Tensor) -> torch.Tensor:
     return x
 
 # %% ../../nbs/appendix/distributed.ipynb #866516a8
-def _joint_losses(objective: Objective, model: JEPA, z: Tensor, actions: Tensor) -> dict:
-    "As `Objective.losses`; variance and covariance are those of the joint batch."
-    o, everyone = objective, all_gather(z)
-    if o.projector: everyone = o.projector(everyone)
+def _joint_views(objective: Objective, z: Tensor) -> tuple:
+    "As `Objective.views`; variance and covariance look at the joint batch."
+    everyone = all_gather(z)
+    if objective.projector: everyone = objective.projector(everyone)
     own = everyone.chunk(world_size())[rank()]
-    compute = dict(
-        prediction=lambda: rollout_loss(model, z, actions, o.rollout, o.start),
-        covariance=lambda: covariance_loss(everyone, o.pool),
-        variance=lambda: variance_loss(everyone, o.gamma, pool=o.pool),
-        time_similarity=lambda: time_similarity_loss(own if o.project_time else z),
-        inverse_dynamics=lambda: inverse_dynamics_loss(o.idm, own if o.project_idm else z, actions))
-    return {k: loss() if o.weights[k] else loss().detach() for k, loss in compute.items()}
+    return everyone, own if objective.project_time else z, own if objective.project_idm else z
 
 # %% ../../nbs/appendix/distributed.ipynb #118076ad
-class _Whole(nn.Module):
-    "Everything that learns; its forward pass is the loss."
-    def __init__(self, learner: Learner):
-        super().__init__()
-        self.parts, self.loss = nn.ModuleDict(learner.modules), partial(Learner.loss, learner)
-    def forward(self, clip): return self.loss(clip)
+def average_gradients(
+    parameters,   # the same, in the same order, in all processes
+):
+    "Replace each gradient by its mean over all processes."
+    grads = [p.grad for p in parameters if p.grad is not None]
+    if world_size() == 1 or not grads: return
+    means = all_reduce_mean(torch.cat([g.flatten() for g in grads]))
+    for g, mean in zip(grads, means.split([g.numel() for g in grads])): g.copy_(mean.view_as(g))
 
 # %% ../../nbs/appendix/distributed.ipynb #bfe28cae
 class DistributedLearner(Learner):
@@ -94,27 +86,20 @@ class DistributedLearner(Learner):
                              f'processes; take a multiple of {world_size()}')
         super().__init__(cfg, device)
         self.graphed = None   # what travels between processes isn't recorded
-        self.objective.losses = partial(_joint_losses, self.objective)
-        measured = 0 in self.objective.weights.values()   # only: without a gradient
-        if world_size() > 1:
-            self.ddp = DistributedDataParallel(_Whole(self), find_unused_parameters=measured)
+        self.objective.views = partial(_joint_views, self.objective)
 
 # %% ../../nbs/appendix/distributed.ipynb #7a9f6b26
-@patch
-def loss(self:DistributedLearner, clip: Clip) -> tuple:
-    return self.ddp(clip) if world_size() > 1 else Learner.loss(self, clip)
-
 @patch
 def sample_batch(self:DistributedLearner) -> Clip:
     "The own share of a fresh batch."
     n = self.cfg.optim.batch//world_size()
-    own = lambda x: type(x)(*map(own, x)) if isinstance(x, tuple) else x[rank()*n:(rank() + 1)*n]
-    return own(Learner.sample_batch(self))
+    return Learner.sample_batch(self).take(slice(rank()*n, (rank() + 1)*n))
 
 @patch
 def gradients(self:DistributedLearner, clip: Clip) -> dict:
     "Gradients and losses of the joint batch."
     values = Learner.gradients(self, clip)
+    average_gradients(p for m in self.modules.values() for p in m.parameters())
     return dict(zip(values, all_reduce_mean(torch.stack([*values.values()]))))
 
 # %% ../../nbs/appendix/distributed.ipynb #a4fe123f

@@ -2,15 +2,14 @@
 from typing import Any
 import contextlib
 from pathlib import Path
-import torch
+import torch, torch.distributed.nn
 from omegaconf import DictConfig
-from torch import nn, Tensor
+from torch import Tensor
 from ..world.trajectories import Clip
-from ..model.jepa import JEPA
 from ..losses.objective import Objective
 from .learner import Learner, Run
 
-__all__ = ['world_size', 'rank', 'all_gather', 'all_reduce_mean', 'DistributedLearner', 'process_group', 'train_distributed']
+__all__ = ['world_size', 'rank', 'all_gather', 'all_reduce_mean', 'average_gradients', 'DistributedLearner', 'process_group', 'train_distributed']
 
 def world_size() -> int: ...
 
@@ -26,19 +25,13 @@ def all_gather(z: torch.Tensor) -> torch.Tensor: ...
 
 def all_reduce_mean(x: torch.Tensor) -> torch.Tensor: ...
 
-def _joint_losses(objective: Objective, model: JEPA, z: Tensor, actions: Tensor) -> dict: ...
+def _joint_views(objective: Objective, z: Tensor) -> tuple: ...
 
-class _Whole(nn.Module):
-    parts: Any
-    loss: Any
-    def __init__(self, learner: Learner): ...
-    def forward(self, clip): ...
+def average_gradients(parameters): ...
 
 class DistributedLearner(Learner):
     graphed: Any
-    ddp: Any
     def __init__(self, cfg: DictConfig, device=None): ...
-    def loss(self, clip: Clip) -> tuple: ...
     def sample_batch(self) -> Clip: ...
     def gradients(self, clip: Clip) -> dict: ...
 

@@ -26,7 +26,7 @@ from .probing import PositionProbe, probe_loss
 from jepa_tutorial.training.resuming import (
     COUNTS, log_row, metrics_row, resume_run, save_state, SAVED
 )
-from .settings import require_trainable
+from .settings import encoded_frames, require_trainable
 
 # %% auto #0
 __all__ = ['learning_rate', 'build_objective', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
@@ -113,7 +113,7 @@ def total_steps(self:Learner) -> int: return self.cfg.optim.epochs*self.cfg.opti
 @patch(as_prop=True)
 def epoch(self:Learner) -> int: return self.step // self.cfg.optim.epoch_steps   # completed epochs
 @patch(as_prop=True)
-def frames(self:Learner) -> int: return self.step*self.cfg.optim.batch*self.cfg.data.clip
+def frames(self:Learner) -> int: return self.step*encoded_frames(self.cfg)
 
 # %% ../../nbs/4_training/12_training.ipynb #bdcb85c4
 @patch
@@ -139,7 +139,7 @@ def loss(self:Learner,
     "The objective and the probe's loss on a batch (@eq-total)."
     with autocast(self.device):
         z = self.encode(clip.obs)
-        total, parts = self.objective.terms(self.jepa, z, clip.action)
+        total, parts = self.objective.terms(self.jepa, z, clip.action, clip.frames)
         probe = probe_loss(self.probe, z, self.jepa.normalizer.position(clip.position))
     return total + probe, dict(total=total.detach(), **parts, probe=probe.detach())
 

@@ -12,7 +12,8 @@ from ..tools.config import merge_settings
 from ..world.trajectories import TrajectoryConfig
 
 # %% auto #0
-__all__ = ['ModelConfig', 'LossConfig', 'OptimConfig', 'EvalConfig', 'RunConfig', 'with_defaults', 'require_trainable']
+__all__ = ['ModelConfig', 'LossConfig', 'OptimConfig', 'EvalConfig', 'RunConfig', 'encoded_frames', 'with_defaults',
+           'require_trainable']
 
 # %% ../../nbs/appendix/settings.ipynb #a707a7b1
 @dataclass
@@ -88,9 +89,16 @@ class RunConfig:
 
     def __post_init__(self):
         require_fields(self, seed=whole(-10**9), save_every=whole())
-        frames = self.optim.batch*self.data.clip
-        if frames < 2:
-            raise ValueError(f'optim.batch × data.clip is {frames}; a step needs at least 2 frames')
+        if encoded_frames(self) < 2:
+            raise ValueError(f'optim.batch × data.clip is {encoded_frames(self)}; a step needs at '
+                             'least 2 frames')
+
+# %% ../../nbs/appendix/settings.ipynb #935d7918
+def encoded_frames(
+    cfg,      # settings of a run
+) -> int:
+    "Frames that are encoded in a step of training."
+    return cfg.optim.batch*(len(cfg.data.frames) if cfg.data.frames else cfg.data.clip)
 
 # %% ../../nbs/appendix/settings.ipynb #5449e9d3
 @lru_cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -33,6 +34,7 @@ class TrajectoryConfig:
     fixed_wall: bool = False   # one layout for all, or a new one for each trajectory
     steps: int = 90            # steps of a trajectory
     clip: int = 17             # frames of a training clip
+    frames: list[int] | None = None   # the ones that are rendered, such as [0, 1, 4]; None: all
     kappa: float = 5.          # how straight it goes: concentration of the turning angle
     step_mean: float = 1.      # step length in pixels: a normal ...
     step_std: float = .4
@@ -57,9 +59,19 @@ def _check_config(c):
     if c.clip > c.steps + 1:
         raise ValueError(f'clip is {c.clip}; {c.steps} steps make clips of 1 to {c.steps + 1} '
                          'frames')
+    _check_frames(c)
     if not c.step_min <= c.step_mean <= c.step_max:
         raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, '
                          f'{c.step_max}; ' 'they must not fall')
+
+# %% ../../nbs/1_world/02_trajectories.ipynb #3e6e1dbc
+def _check_frames(c):
+    "Refuse numbers of frames that a clip doesn't have."
+    if c.frames is None: return
+    rising = all(a < b for a, b in pairwise(c.frames))
+    if len(c.frames) < 2 or c.frames[0] != 0 or not rising or c.frames[-1] >= c.clip:
+        raise ValueError(f'frames is {list(c.frames)}; give two or more rising numbers, from 0 to '
+                         f'at most {c.clip - 1} in a clip of {c.clip}')
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #5cd0ca08
 def _areas(kappa):
@@ -345,10 +357,16 @@ def crosses(
 class Clip(NamedTuple):
     "Training clips: what is seen, what is done, and where the dot really is."
     obs: UInt8[Tensor, "n T C H W"]
-    # S = T; action t leads from frame t to t+1, the last out of the clip
+    # action t leads from frame number t to t+1, the last out of the clip
     action: Float[Tensor, "n S 2"]
     position: Float[Tensor, "n T 2"]   # pixels
     layout: Layout                     # [n]
+    frames: tuple | None = None        # numbers of the T frames, if others of the clip are left out
+
+    def take(self, which: slice) -> Clip:
+        "Some of the clips."
+        obs, action, position = (x[which] for x in (self.obs, self.action, self.position))
+        return Clip(obs, action, position, Layout(*(v[which] for v in self.layout)), self.frames)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #36af6e3d
 def sample_clips(
@@ -358,12 +376,14 @@ def sample_clips(
     device=None,  # where the result lives; default: where the generator is
     rooms: Rooms = Rooms(),                      # lengths
 ) -> Clip:
-    "Clips of `cfg.clip` neighbouring frames, one out of each of `n` new trajectories."
+    "Clips of `cfg.clip` frames, one out of each of `n` new trajectories."
     source, device = _places(generator, device)
     plan = _plan(n, cfg, rooms, generator, source)
     path = simulate(plan.start, plan.action[:, :-1], plan.layout, rooms)
     frame = plan.first[:, None] + torch.arange(cfg.clip, device=source)
     frame = frame[..., None].expand(-1, -1, 2)
     position, action = (x.gather(1, frame).to(device) for x in (path, plan.action))
+    if cfg.frames: position = torch.stack([position[:, i] for i in cfg.frames], 1)
     layout = _to(plan.layout, device)
-    return Clip(render(position, layout, rooms), action, position, layout)
+    frames = None if cfg.frames is None else tuple(cfg.frames)
+    return Clip(render(position, layout, rooms), action, position, layout, frames)

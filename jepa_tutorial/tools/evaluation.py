@@ -11,8 +11,12 @@ from pathlib import Path
 import torch
 from .devices import rng
 from .files import parse_json, read_bytes, reading, write_file
+from jepa_tutorial.tools.inspecting import (
+    DISTANCE_BINS, embedding_stats, layout_errors, PUSHES
+)
 from ..world.trajectories import sample_clips, TrajectoryConfig
 from ..world.two_rooms import GOAL_RADIUS, Layout
+from ..training.checkpoints import Trained
 from ..training.learner import every
 from ..training.unrolling import unroll_eval
 from ..planning.agent import load_planner
@@ -26,7 +30,8 @@ __all__ = ['evaluations', 'outcomes', 'evaluate', 'summary']
 # %% ../../nbs/appendix/evaluation.ipynb #96f4a27a
 def _measure_rollout(cfg):
     "A function learner -> errors in pixels after some numbers of predicted steps."
-    data = replace(TrajectoryConfig(**cfg.data), clip=cfg.data.steps + 1, door_start=0.)
+    data = replace(TrajectoryConfig(**cfg.data), clip=cfg.data.steps + 1, frames=None,
+                   door_start=0., wall_start=0., straight=0.)
     def measure(learner):
         dev = learner.device
         clips = sample_clips(cfg.eval.unroll_clips, data, rng(1_000_001, dev), dev)
@@ -34,10 +39,24 @@ def _measure_rollout(cfg):
         return {f'unroll_{k}': error[k].item() for k in (0, 8, 30, 60, 90) if k < len(error)}
     return measure
 
+# %% ../../nbs/appendix/evaluation.ipynb #0110adbb
+def _inspect(cfg):
+    "A function learner -> what its embeddings hold, and whether walls stop its rollouts."
+    fixed = cfg.data.fixed_wall
+    def measure(learner):
+        trained = Trained(learner.jepa, learner.probe, {})
+        stats = embedding_stats(trained, fixed, positions=50)
+        found = dict(dot_share=stats.dot_share)
+        found |= {f'distance_{d}': v for d, v in zip(DISTANCE_BINS[1:], stats.distances)}
+        found |= {f'penetration_{k}': v for k, v in zip(PUSHES, stats.penetration)}
+        if not fixed: found |= zip(('wall_error', 'door_error'), layout_errors(trained, 800, 100, 200))
+        return found
+    return measure
+
 # %% ../../nbs/appendix/evaluation.ipynb #daad370a
 def _measure_planning(cfg):
     "A function learner -> share of solved tasks."
-    n, fixed = max(1, cfg.eval.plan_episodes), cfg.data.fixed_wall
+    n, fixed = cfg.eval.plan_episodes, cfg.data.fixed_wall
     tasks, planner = sample_tasks(n, fixed=fixed, seed=1_000_001), load_planner(cfg.eval.planner)
     def measure(learner):
         success = run_episodes(learner.jepa, tasks, planner).success
@@ -48,11 +67,12 @@ def _measure_planning(cfg):
 def evaluations(
     cfg,      # a run's settings; `cfg.eval` says what to measure, and when
 ) -> list:    # callbacks for `train`
-    "Unroll error every so many steps, planning success every so many epochs."
+    "Unroll error and inspections every so many steps, planning success every so many epochs."
     if not hasattr(cfg, 'eval'):
         raise ValueError(f"cfg is {cfg!r}; give settings, such as load_config('quick')")
     epoch = cfg.optim.epoch_steps
     return [every(cfg.eval.unroll_every, _measure_rollout(cfg)),
+            every(cfg.eval.inspect_every, _inspect(cfg)),
             every(cfg.eval.plan_every*epoch, _measure_planning(cfg))]
 
 # %% ../../nbs/appendix/evaluation.ipynb #d08c3d33

@@ -4,15 +4,17 @@
 
 # %% ../../nbs/appendix/inspecting.ipynb #2d8e97b9
 from __future__ import annotations
+from itertools import pairwise
 from typing import NamedTuple
 import torch
 from .devices import rng
-from ..world.two_rooms import Layout, render, sample_free, sample_layouts
+from ..world.two_rooms import Layout, render, Rooms, sample_free, sample_layouts
 from ..training.checkpoints import Trained
 from ..training.probing import decode, effective_rank, embed, fit_probe, PositionProbe
 
 # %% auto #0
-__all__ = ['dot_share', 'EmbeddingStats', 'embedding_stats', 'probe_layout']
+__all__ = ['DISTANCE_BINS', 'PUSHES', 'dot_share', 'latent_distances', 'wall_penetration', 'EmbeddingStats', 'embedding_stats',
+           'probe_layout', 'layout_errors']
 
 # %% ../../nbs/appendix/inspecting.ipynb #10f42c22
 def dot_share(
@@ -23,6 +25,43 @@ def dot_share(
     all_of_it = z.flatten(0, 1).var(0, correction=0).sum()
     return (within/all_of_it.clamp_min(1e-12)).item()
 
+# %% ../../nbs/appendix/inspecting.ipynb #fc2eecb8
+DISTANCE_BINS = (0, 6, 15, 30, 60)   # pixels
+
+def latent_distances(
+    z: torch.Tensor,      # [R,P,D] embeddings
+    true: torch.Tensor,   # [R,P,2] where the dots are, pixels
+) -> list[float]:         # one for each of DISTANCE_BINS
+    "Mean distance of two embeddings of a room, by how far apart the dots are."
+    apart, latent = torch.cdist(true, true), torch.cdist(z, z)
+    inside = [(apart > low) & (apart <= high) for low, high in pairwise(DISTANCE_BINS)]
+    return [latent[pairs].mean().item() for pairs in inside]
+
+# %% ../../nbs/appendix/inspecting.ipynb #bf003ee9
+PUSHES = (10, 20, 40)   # steps
+
+@torch.no_grad()
+def wall_penetration(
+    trained: Trained,
+    fixed: bool = False,   # in the fixed room, instead of random ones
+    dots: int = 256,
+) -> list[float]:   # a share for each of PUSHES
+    "How many dots that are pushed at the inner wall pass it in the model's rollout."
+    jepa, g, rooms = trained.jepa.eval(), rng(14), Rooms()
+    layout = sample_layouts(4*dots, fixed=fixed, generator=g)
+    y = rooms.low + 1 + (rooms.high - rooms.low - 2)*torch.rand(4*dots, generator=g)
+    away = ((y - layout.door_y).abs() > rooms.door_space + 5).nonzero()[:dots, 0]
+    layout, y = Layout(*(v[away] for v in layout)), y[away]
+    side = torch.randint(2, (len(away),), generator=g)*2. - 1
+    start = torch.stack([layout.wall_x + side*(rooms.half_wall + 2), y], -1)
+    push = torch.stack([-1.2*side, torch.zeros_like(side)], -1)
+    push = push[:, None].repeat(1, max(PUSHES), 1)
+    dev = next(jepa.parameters()).device
+    z = embed(jepa, render(start, layout).to(dev))
+    x = decode(jepa, trained.probe, jepa.unroll(z, push.to(dev)))[..., 0].cpu()
+    behind = (layout.wall_x[:, None] - x)*side[:, None] > rooms.half_wall
+    return [behind[:, k-1].float().mean().item() for k in PUSHES]
+
 # %% ../../nbs/appendix/inspecting.ipynb #940dbbbc
 class EmbeddingStats(NamedTuple):
     "What a model makes of a dot at P positions in each of R rooms."
@@ -31,6 +70,8 @@ class EmbeddingStats(NamedTuple):
     rank: float         # effective rank
     spread: float       # mean standard deviation of an entry
     dot_share: float    # of the variance: what lies within the rooms
+    distances: list     # of embeddings, for each of DISTANCE_BINS
+    penetration: list   # of the inner wall, after each of PUSHES
 
 # %% ../../nbs/appendix/inspecting.ipynb #b156acf6
 @torch.no_grad()
@@ -46,7 +87,9 @@ def embedding_stats(
     z = embed(jepa, render(true, rooms).to(dev))
     error = (decode(jepa, trained.probe, z).cpu() - true).norm(dim=-1).mean().item()
     each = z.view(6, positions, -1)
-    return EmbeddingStats(each, error, effective_rank(z), z.std(0).mean().item(), dot_share(each))
+    return EmbeddingStats(each, error, effective_rank(z), z.std(0).mean().item(), dot_share(each),
+                          latent_distances(each.cpu(), true.view(6, positions, 2)),
+                          wall_penetration(trained, fixed))
 
 # %% ../../nbs/appendix/inspecting.ipynb #3fbd3aef
 def probe_layout(
@@ -72,3 +115,11 @@ def _fresh_probe(dim: int) -> PositionProbe:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(12)
         return PositionProbe(dim)
+
+# %% ../../nbs/appendix/inspecting.ipynb #21101d00
+def layout_errors(
+    trained: Trained, rooms: int = 2000, held_out: int = 200, steps: int = 400,
+) -> tuple:   # of the wall's column, and of the door's row
+    "Mean errors of what `probe_layout` reads, pixels."
+    true, read = probe_layout(trained, rooms, held_out, steps)
+    return tuple((read - true)[:, 2:].abs().mean(0).tolist())

@@ -66,13 +66,14 @@ class EvalConfig:
     "What is measured during training, and when."
     unroll_every: int = 260       # steps between measurements of the unroll error; 0 is never
     unroll_clips: int = 64        # clips of such a measurement
+    inspect_every: int = 0        # steps between looks at the embeddings; 0 is never
     plan_every: int = 1           # epochs between planning evaluations; 0 is never
     plan_episodes: int = 20       # episodes of a planning evaluation
     planner: str = 'plan_fast'    # a planner's settings
 
     def __post_init__(self):
-        require_fields(self, unroll_every=whole(0), unroll_clips=whole(), plan_every=whole(0),
-                       plan_episodes=whole(0))
+        require_fields(self, unroll_every=whole(0), unroll_clips=whole(), inspect_every=whole(0),
+                       plan_every=whole(0), plan_episodes=whole())
 
 # %% ../../nbs/appendix/settings.ipynb #5ff52dc3
 @dataclass

@@ -10,11 +10,12 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from ..tools.checks import (a_generator, checked, number, Precise,
-                                        require_fields, require_finite, require_int, require_number,
-                                        require_type, share, typed, typed_or_empty, whole )
+from jepa_tutorial.tools.checks import (
+    a_generator, checked, number, Pixels, Precise, require_fields, require_finite, require_int,
+    require_number, require_type, share, typed, typed_or_empty, whole
+)
 from ..tools.devices import as_device, constant, device as best_device
 from jepa_tutorial.world.two_rooms import (
     door_middle, is_blocked, Layout, render, require_draw, require_layout, Rooms, sample_free,
@@ -22,9 +23,9 @@ from jepa_tutorial.world.two_rooms import (
 )
 
 # %% auto #0
-__all__ = ['EDGE', 'TrajectoryConfig', 'turning_map', 'sample_turns', 'truncated_normal', 'sample_actions', 'simulate',
-           'sample_door_points', 'put_inside', 'sample_near_door', 'Trajectory', 'sample_trajectories', 'crosses',
-           'Clip', 'sample_clips']
+__all__ = ['STRAIGHT', 'EDGE', 'TrajectoryConfig', 'turning_map', 'sample_turns', 'truncated_normal', 'sample_actions',
+           'simulate', 'sample_door_points', 'put_inside', 'sample_near_door', 'sample_beside_wall', 'Trajectory',
+           'sample_trajectories', 'crosses', 'Clip', 'sample_clips']
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #f8e448a9
 @dataclass
@@ -43,6 +44,8 @@ class TrajectoryConfig:
     crossing: float = .35      # share of trajectories that are built to pass the door
     door_centred: float = 0.   # share of those whose clip shows the passing; published: none
     door_start: float = 0.     # share of clips that start in or near the doorway; published: none
+    wall_start: float = 0.     # share that start beside the inner wall, towards it; published: none
+    straight: float = 0.       # share of trajectories that hardly turn; published: none
 
     def __post_init__(self): _check_config(self)
 
@@ -53,16 +56,19 @@ def _check_config(c):
         raise ValueError(f"data is '{c.data}'; the one procedure is 'published', and the others "
                          "vary it")
     length = number(0, 1000)
-    require_fields(c, crossing=share, door_centred=share, door_start=share, steps=whole(1),
-                   clip=whole(1), kappa=number(0, 1e6), step_min=length, step_mean=length,
-                   step_max=length, step_std=length)
+    require_fields(c, crossing=share, door_centred=share, door_start=share, wall_start=share,
+                   straight=share, steps=whole(1), clip=whole(1), kappa=number(0, 1e6),
+                   step_min=length, step_mean=length, step_max=length, step_std=length)
+    if c.door_start + c.wall_start > 1:
+        raise ValueError(f'door_start and wall_start are {c.door_start} and {c.wall_start}; '
+                         'together they are at most 1')
     if c.clip > c.steps + 1:
         raise ValueError(f'clip is {c.clip}; {c.steps} steps make clips of 1 to {c.steps + 1} '
                          'frames')
     _check_frames(c)
     if not c.step_min <= c.step_mean <= c.step_max:
         raise ValueError(f'step_min, step_mean, step_max are {c.step_min}, {c.step_mean}, '
-                         f'{c.step_max}; ' 'they must not fall')
+                         f'{c.step_max}; they must not fall')
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #3e6e1dbc
 def _check_frames(c):
@@ -162,6 +168,16 @@ def _check_steps(at, steps: int):
         raise ValueError(f'at goes from {at.min()} to {at.max()}; '
                          f'a trajectory of {steps} steps has 0 to {steps - 1}')
 
+# %% ../../nbs/1_world/02_trajectories.ipynb #31504a4c
+STRAIGHT = 50.   # concentration of trajectories that hardly turn: about 8 degrees a step
+
+def _turns(n, steps, cfg, generator, device) -> Tensor:
+    "Turning angles [n,steps], in part of the trajectories small ones."
+    turns = sample_turns((n, steps), cfg.kappa, generator, device)
+    if not cfg.straight: return turns
+    straight = torch.rand(n, 1, generator=generator, device=device) < cfg.straight
+    return torch.where(straight, sample_turns((n, steps), STRAIGHT, generator, device), turns)
+
 # %% ../../nbs/1_world/02_trajectories.ipynb #0ae315c0
 def _require_config(name, cfg): require_type(name, cfg, TrajectoryConfig)
 
@@ -179,7 +195,7 @@ def sample_actions(
     device = _drawn_on(generator, device)
     if at is not None: _check_steps(at, steps)
     if heading is None: heading = torch.rand(n, generator=generator, device=device)*(2*math.pi)
-    turned = sample_turns((n, steps), cfg.kappa, generator, device).cumsum(1)
+    turned = _turns(n, steps, cfg, generator, device).cumsum(1)
     turned -= turned[:, :1] if at is None else turned.gather(1, at[:, None])
     length = truncated_normal((n, steps), cfg.step_mean, cfg.step_std, cfg.step_min, cfg.step_max,
                               generator, device)
@@ -256,20 +272,51 @@ def sample_near_door(
     away = torch.where(area < beside, -1., 1.)*(inside + v*reach)
     in_door = area >= 2*beside
     x = layout.wall_x + torch.where(in_door, (2*v - 1)*inside, away)
+    x = x.clamp(rooms.low + EDGE, rooms.high - EDGE)
     y = torch.where(in_door, layout.door_y + (2*w - 1)*opening, top + w*(bottom - top))
     return torch.stack([x, y], -1)
 
+# %% ../../nbs/1_world/02_trajectories.ipynb #a4ae4aab
+@checked(generator=a_generator)
+def sample_beside_wall(
+    layout: Layout,                             # [n]
+    rooms: Rooms = Rooms(),                     # lengths
+    reach: float = 6.,                          # pixels from the wall's face
+    generator: torch.Generator | None = None,   # random generator
+) -> tuple[Tensor, Tensor]:                     # [n,2] positions, [n] headings
+    "Positions beside the inner walls, and directions that lead at them, at most 72° from straight."
+    require_layout(layout, rooms)
+    require_number('reach', reach, above=0, high=rooms.img_size)
+    n, dev = len(layout.wall_x), layout.wall_x.device
+    left, away, down, turn = torch.rand(4, n, generator=generator, device=dev)
+    side = torch.where(left < .5, -1., 1.)
+    low, high = rooms.low + EDGE, rooms.high - EDGE
+    x = (layout.wall_x + side*(rooms.half_wall + EDGE + away*reach)).clamp(low, high)
+    y = low + down*(high - low)
+    return torch.stack([x, y], -1), (turn - .5)*.8*math.pi + (side > 0)*math.pi
+
 # %% ../../nbs/1_world/02_trajectories.ipynb #4c716f6a
-def _kinds(n, cfg, generator, device, clips):
-    "Which trajectories start near the door, are built, pass it within the clip; and at which step."
+class _Kinds(NamedTuple):
+    "What kind of trajectory each one is; [n] each."
+    near: Tensor      # starts near the door
+    pushing: Tensor   # starts beside the wall
+    built: Tensor     # is built to pass the door ...
+    centred: Tensor   # ... within the clip
+    when: Tensor      # the step at which it does
+
+def _kinds(n, cfg, generator, device, clips) -> _Kinds:
+    "What is drawn for each trajectory before anything else."
     shares = constant((cfg.door_start*clips, cfg.crossing, cfg.door_centred*clips), device)
     near, built, centred = torch.rand(3, n, generator=generator, device=device) < shares[:, None]
-    built = built & ~near
-    centred = built & centred
     when = torch.randint(cfg.steps, (n,), generator=generator, device=device)
-    margin = cfg.clip//4
-    return near, built, centred, torch.where(centred, margin + when % (cfg.clip - 2*margin),
-                                             when)*built
+    pushing = torch.zeros_like(near)
+    if clips and cfg.wall_start:
+        share_of_others = cfg.wall_start/max(1e-9, 1 - cfg.door_start)
+        pushing = ~near & (torch.rand(n, generator=generator, device=device) < share_of_others)
+    built = built & ~near & ~pushing
+    centred, margin = built & centred, cfg.clip//4
+    when = torch.where(centred, margin + when % (cfg.clip - 2*margin), when)*built
+    return _Kinds(near, pushing, built, centred, when)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #50dd3be2
 def _starts(point, action, when, built, layout, rooms, generator):
@@ -294,18 +341,23 @@ def _plan(n, cfg, rooms, generator, device, layout=None, clips=True):
     require_draw(n, rooms, generator, device)
     if layout is not None: require_layout(layout, rooms, (n,))
     if layout is None: layout = sample_layouts(n, rooms, cfg.fixed_wall, generator, device)
-    layout = Layout(*(v.to(device).float() for v in layout))
-    near, built, centred, when = _kinds(n, cfg, generator, device, clips)
+    layout = Layout(*(v.to(device).float().reshape(-1).expand(n) for v in layout))
+    kinds = _kinds(n, cfg, generator, device, clips)
     point, through = sample_door_points(layout, rooms, generator)
-    heading = torch.where(built, through,
+    heading = torch.where(kinds.built, through,
                           torch.rand(n, generator=generator, device=device)*(2*math.pi))
-    action = sample_actions(n, cfg.steps + 1, cfg, generator, device, heading, when)
-    start = _starts(point, action, when, built, layout, rooms, generator)
+    if clips and cfg.wall_start:
+        beside, towards = sample_beside_wall(layout, rooms, generator=generator)
+        heading = torch.where(kinds.pushing, towards, heading)
+    action = sample_actions(n, cfg.steps + 1, cfg, generator, device, heading, kinds.when)
+    start = _starts(point, action, kinds.when, kinds.built, layout, rooms, generator)
     if clips and cfg.door_start:
-        start = torch.where(near[:, None], sample_near_door(layout, rooms, generator=generator),
-                            start)
+        near_door = sample_near_door(layout, rooms, generator=generator)
+        start = torch.where(kinds.near[:, None], near_door, start)
+    if clips and cfg.wall_start: start = torch.where(kinds.pushing[:, None], beside, start)
     first = torch.randint(cfg.steps + 2 - cfg.clip, (n,), generator=generator, device=device)
-    return _Plan(start, action, layout, torch.where(centred | near, 0, first))
+    from_start = kinds.centred | kinds.near | kinds.pushing
+    return _Plan(start, action, layout, torch.where(from_start, 0, first))
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #0acff36c
 def _places(generator, device):
@@ -356,7 +408,7 @@ def crosses(
 # %% ../../nbs/1_world/02_trajectories.ipynb #2df8b4f1
 class Clip(NamedTuple):
     "Training clips: what is seen, what is done, and where the dot really is."
-    obs: UInt8[Tensor, "n T C H W"]
+    obs: Pixels[Tensor, "n T C H W"]
     # action t leads from frame number t to t+1, the last out of the clip
     action: Float[Tensor, "n S 2"]
     position: Float[Tensor, "n T 2"]   # pixels

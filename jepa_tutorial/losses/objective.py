@@ -39,9 +39,10 @@ class Projector(nn.Module):
         return self.net(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
 
 # %% ../../nbs/3_losses/10_objective.ipynb #7003309a
-def _measured(loss, weight: float) -> Tensor:
+def _measured(loss, weight) -> Tensor:   # a number, or a tensor that changes during training
     "Evaluate `loss`, without building a graph if nothing will flow back."
-    with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0): return loss()
+    counts = torch.is_tensor(weight) or weight != 0
+    with torch.set_grad_enabled(torch.is_grad_enabled() and counts): return loss()
 
 # %% ../../nbs/3_losses/10_objective.ipynb #2b9c186c
 @typed
@@ -85,8 +86,9 @@ class Objective(nn.Module):
         if (project_time or project_idm) and projector is None:
             raise ValueError('project_time and project_idm need a projector, such as '
                              'Projector(512, [512])')
-        self.weights = dict(prediction=1., covariance=beta, variance=alpha, time_similarity=delta,
-                            inverse_dynamics=omega)
+        self.weights: dict[str, float | Tensor] = dict(
+            prediction=1., covariance=beta, variance=alpha, time_similarity=delta,
+            inverse_dynamics=omega)
         self.gamma, self.pool, self.rollout, self.start = gamma, pool, rollout, start
         self.projector, self.project_time, self.project_idm = projector, project_time, project_idm
         if projector and project_idm: dim = projector.dim

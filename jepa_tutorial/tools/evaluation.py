@@ -49,8 +49,9 @@ def _inspect(cfg):
         found = dict(dot_share=stats.dot_share)
         found |= {f'distance_{d}': v for d, v in zip(DISTANCE_BINS[1:], stats.distances)}
         found |= {f'penetration_{k}': v for k, v in zip(PUSHES, stats.penetration)}
-        if not fixed: found |= zip(('wall_error', 'door_error'), layout_errors(trained, 800, 100, 200))
-        return found
+        if fixed: return found
+        wall, door = layout_errors(trained, 800, 100, 200)
+        return found | dict(wall_error=wall, door_error=door)
     return measure
 
 # %% ../../nbs/appendix/evaluation.ipynb #daad370a

@@ -4,14 +4,13 @@
 
 # %% ../../nbs/appendix/fingerprints.ipynb #6287d031
 from __future__ import annotations
-from dataclasses import astuple
 from functools import lru_cache
 import numpy as np, torch
 from .config import load_config
 from .devices import rng
 from ..world.two_rooms import render
 from ..training.learner import Learner
-from ..training.refining import RefineConfig
+from ..training.settings import RefineConfig
 from ..planning.agent import Agent, load_planner
 from ..planning.episodes import random_actions, run_policy
 from ..planning.fast import Cost
@@ -86,10 +85,15 @@ def planner_digest(*settings: str) -> list[float]:   # of `load_planner`
     selected = [agent.act(see(tasks.start), 200, g) for _ in range(2)]
     return digest(torch.cat(watched.tried), *selected)
 
+# %% ../../nbs/appendix/fingerprints.ipynb #24633249
+def _refining() -> list[float]:
+    "The settings of refining; one that came later counts when it isn't zero."
+    return [v for k, v in vars(RefineConfig()).items() if k != 'wall_start' or v]
+
 # %% ../../nbs/appendix/fingerprints.ipynb #69d522a8
 def code_digest(row: Row) -> dict:
     "What the code that a row depends on computes today."
-    refined = list(astuple(RefineConfig())) if row.variant == 'refined' else []
+    refined = _refining() if row.variant == 'refined' else []
     training = training_digest(PRESETS[row.budget][row.world], *VARIANTS[row.variant])
     return dict(world=world_digest(row.tasks_world, row.contact),
                 planner=planner_digest(*PLANNERS[row.planner]), training=training + refined)

@@ -13,8 +13,7 @@ from .checks import require_type
 from .files import PACKAGE, parse_json, read_bytes, reading, write_file
 from .devices import device_name, rng
 from ..training.checkpoints import load_trained, save_trained, Trained, WEIGHTS
-from ..training.learner import train
-from ..training.refining import refine
+from ..training.refining import refine, train_stages
 from ..training.settings import with_defaults
 from jepa_tutorial.planning.episodes import (
     oracle, random_actions, run_episodes, run_policy, straight_line
@@ -44,7 +43,8 @@ def deadline(
 # %% ../../nbs/appendix/reproduce.ipynb #206ee222
 def shipped(cfg: DictConfig, refined: bool = False) -> Path | None:
     "Weights of this package that were trained with these settings, if there are any."
-    def key(c): return {k: with_defaults(c)[k] for k in ('seed', 'data', 'model', 'loss', 'optim')}
+    parts = 'seed', 'data', 'model', 'loss', 'optim', 'refine'
+    def key(c): return {k: with_defaults(c)[k] for k in parts}
     wanted = key(cfg)
     def fits(path):
         with reading(path, 'install the package again'):
@@ -57,12 +57,15 @@ def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False
     cfg, folder = settings(row), Path(runs)/row.run
     if row.variant == 'refined': return _refined(row, folder, runs, check, device, progress)
     epoch = folder/f'epoch_{cfg.optim.epochs - row.epochs_back:03}'
+    if cfg.refine.updates: epoch = folder/'model'
     begun = (folder/'state.pt').exists()
-    if not row.epochs_back and not begun and (ours := shipped(cfg)):
+    ours = shipped(cfg, refined=bool(cfg.refine.updates))
+    if not row.epochs_back and not begun and ours:
         return load_trained(ours, device)
-    if not epoch.with_suffix('.safetensors').exists():
+    if not epoch.with_suffix('.safetensors').exists() or cfg.refine.updates:
         if not begun: _keep_training_digest(row, folder)
-        train(cfg, folder, [check, *evaluations(cfg)], device=device, progress=progress)
+        train_stages(cfg, folder, [check, *evaluations(cfg)], device=device, progress=progress,
+                     on_update=lambda *_: check())
     return load_trained(epoch, device)
 
 # %% ../../nbs/appendix/reproduce.ipynb #09a29345

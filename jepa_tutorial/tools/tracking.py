@@ -12,7 +12,8 @@ from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
 from .checks import nearest
 from .files import read_bytes, reading, write_file
-from ..training.learner import Run, train
+from ..training.learner import Run
+from ..training.refining import train_stages
 
 # %% auto #0
 __all__ = ['PROJECT', 'TRACKERS', 'Track', 'TensorBoard', 'wandb_mode', 'Wandb', 'track_to', 'tracked', 'train_tracked',
@@ -176,13 +177,13 @@ def train_tracked(
     folder: str | Path,
     callbacks=(),
     track: Track = Track(),
-    **more,              # for `train`
+    **more,              # for `train_stages`
 ) -> Run:
-    "`train`, under the eyes of trackers."
-    if not track.to: return train(cfg, folder, callbacks, **more)
+    "`train_stages`, under the eyes of trackers."
+    if not track.to: return train_stages(cfg, folder, callbacks, **more)
     from jepa_tutorial.tools.pictures import pictures
     with tracked(cfg, folder, track) as trackers:
-        run = train(cfg, folder, callbacks, trackers=trackers, **more)
+        run = train_stages(cfg, folder, callbacks, trackers=trackers, **more)
         for name, path in pictures(run).items():
             for t in trackers: t.show(name, path)
     return run

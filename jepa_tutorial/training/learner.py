@@ -29,7 +29,7 @@ from jepa_tutorial.training.resuming import (
 from .settings import encoded_frames, require_trainable
 
 # %% auto #0
-__all__ = ['learning_rate', 'build_objective', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
+__all__ = ['learning_rate', 'time_weight', 'build_objective', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
 
 # %% ../../nbs/4_training/12_training.ipynb #3f751fec
 def learning_rate(
@@ -46,14 +46,27 @@ def learning_rate(
     angle = math.pi*(step - warm)/max(1, total - warm)
     return optim.final_lr + (optim.lr - optim.final_lr)*(1 + math.cos(angle))/2
 
+# %% ../../nbs/4_training/12_training.ipynb #70efe887
+def time_weight(
+    step: int,          # s, the steps already taken
+    total: int,         # S
+    loss: DictConfig,   # delta, delta_final, delta_from (a share of S)
+) -> float:
+    "The weight of the time similarity loss: constant, then falling exponentially."
+    if loss.delta_final is None: return loss.delta
+    fall = max(0., (step/total - loss.delta_from)/max(1e-9, 1 - loss.delta_from))
+    return loss.delta*(loss.delta_final/loss.delta)**min(1., fall)
+
 # %% ../../nbs/4_training/12_training.ipynb #a292e6b0
 def build_objective(
     cfg: DictConfig,       # settings, from `load_config`
     action_dim: int = 2,   # A, size of an action
+    dim: int | None = None,   # D, size of an embedding; None: `cfg.model.dim`
 ) -> Objective:
-    "The objective that `cfg.loss` describes, for embeddings of `cfg.model.dim`."
+    "The objective that `cfg.loss` describes."
     require_type('cfg', cfg, DictConfig, "settings, such as load_config('quick')")
-    loss, dim = OmegaConf.to_container(cfg.loss), cfg.model.dim
+    loss, dim = OmegaConf.to_container(cfg.loss), dim or cfg.model.dim
+    for name in ('delta_final', 'delta_from'): loss.pop(name, None)   # see `time_weight`
     widths = loss.pop('projector')
     projector = Projector(dim, widths) if widths else None
     return Objective(dim, **loss, projector=projector, action_dim=action_dim)
@@ -70,9 +83,21 @@ class Learner:
         self._build_optimizers()
         self.data, self.generator = TrajectoryConfig(**cfg.data), rng(cfg.seed, self.device)
         self.step, self.seconds, self.data_seconds = 0, 0., 0.
+        self.falling = None      # see `set_weights`
+        self.set_weights()
         self.graphed, self.compiled = None, None                      # see `backward`, `encode`
         if can_graph(self.device): self.graphed = CudaGraph(self._backward, self.generator)
         if can_compile(self.device): self.compiled = torch.compile(self.jepa.encoder)
+
+# %% ../../nbs/4_training/12_training.ipynb #c766e4f6
+@patch
+def set_weights(self:Learner):
+    "Bring the weight of the time similarity loss up to date, in place if a recording reads it."
+    loss, weights = self.cfg.loss, self.objective.weights
+    if loss.delta_final is None: return
+    now = time_weight(self.step, self.total_steps, loss)
+    if self.falling is None: self.falling = torch.zeros((), device=self.device)
+    weights['time_similarity'] = self.falling.fill_(now)
 
 # %% ../../nbs/4_training/12_training.ipynb #cd94b90a
 @patch
@@ -86,8 +111,10 @@ def _build(self:Learner):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(self.cfg.seed)
         self.jepa = self.build_model()
-        self.objective = build_objective(self.cfg, getattr(self.jepa.predictor, 'action_dim', 2))
-        self.probe = PositionProbe(self.cfg.model.dim)
+        dim = int(self.jepa.dim)
+        action_dim = getattr(self.jepa.predictor, 'action_dim', 2)
+        self.objective = build_objective(self.cfg, action_dim, dim)
+        self.probe = PositionProbe(dim)
     for m in self.modules.values(): m.to(self.device)
 
 @patch(as_prop=True)
@@ -128,8 +155,8 @@ def sample_batch(self:Learner) -> Clip:
 @patch
 def encode(self:Learner, obs):   # uint8 [B,T,C,H,W] -> [B,T,D]
     if self.compiled is None: return self.jepa.encode(obs)
-    x = self.jepa.normalizer.obs(obs)
-    return self.compiled(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    x = self.jepa.normalizer.obs(obs) if obs.dtype == torch.uint8 else obs
+    return self.compiled(x.flatten(0, 1)).reshape(*x.shape[:2], self.jepa.dim)
 
 # %% ../../nbs/4_training/12_training.ipynb #31497200
 @patch
@@ -156,6 +183,7 @@ def optimizer_step(self:Learner):
         opt.step()
         opt.zero_grad(set_to_none=not self.graphed)
     self.step += 1
+    self.set_weights()
 
 # %% ../../nbs/4_training/12_training.ipynb #cb51ef52
 @patch
@@ -209,6 +237,7 @@ def restore(self:Learner, state: dict):
     for k in SAVED: getattr(self, k).load_state_dict(state[k])
     for k in COUNTS: setattr(self, k, state[k])
     self.generator.set_state(state['generator'].cpu())
+    self.set_weights()
     for opt in (self.optimizer, self.probe_optimizer):
         opt.zero_grad(set_to_none=not self.graphed)   # of a step that was broken off
 

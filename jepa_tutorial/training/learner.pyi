@@ -10,13 +10,16 @@ from ..model.jepa import JEPA
 from ..losses.objective import Objective
 from .checkpoints import Trained
 
-__all__ = ['learning_rate', 'build_objective', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
+__all__ = ['learning_rate', 'time_weight', 'build_objective', 'Learner', 'train_step', 'Run', 'every', 'train', 'history']
 
 def learning_rate(step: int, total: int, optim: DictConfig) -> float: ...
 
-def build_objective(cfg: DictConfig, action_dim: int=2) -> Objective: ...
+def time_weight(step: int, total: int, loss: DictConfig) -> float: ...
+
+def build_objective(cfg: DictConfig, action_dim: int=2, dim: int | None=None) -> Objective: ...
 
 class Learner:
+    falling: Any
     optimizer: Any
     probe_optimizer: Any
     data_seconds: Any
@@ -32,6 +35,7 @@ class Learner:
     objective: Any
     probe: Any
     def __init__(self, cfg: DictConfig, device: torch.device | str | None=None): ...
+    def set_weights(self): ...
     def build_model(self) -> JEPA: ...
     def _build(self): ...
     @property

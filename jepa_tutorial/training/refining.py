@@ -6,45 +6,27 @@
 from __future__ import annotations
 import copy, time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from pathlib import Path
 import torch
-from jepa_tutorial.tools.checks import (
-    number, positive, require_fields, require_int, require_methods, require_type, share, whole,
-    whole_seed
-)
+from fastcore.basics import patch
+from fastprogress.fastprogress import progress_bar
+from omegaconf import DictConfig
+from torch import Tensor
+from ..tools.checks import require_int, require_methods, require_type
 from ..tools.devices import amp_dtype, autocast, rng
+from ..tools.files import locked_folder, reading, whole_file
 from ..world.trajectories import sample_clips, TrajectoryConfig
 from ..model.jepa import JEPA, rollout_loss
-from .checkpoints import Trained
-from .learner import learning_rate
+from jepa_tutorial.training.checkpoints import (
+    require_finite_weights, require_shapes, save_trained, Trained
+)
+from .learner import learning_rate, Run, train
+from .resuming import read_state
+from .settings import RefineConfig
 
 # %% auto #0
-__all__ = ['RefineConfig', 'encode_clips', 'refine']
-
-# %% ../../nbs/4_training/14_refining.ipynb #c7874a62
-@dataclass(frozen=True)
-class RefineConfig:
-    "How a predictor is trained on long rollouts."
-    clips: int = 4800      # how many are encoded, once
-    frames: int = 65       # of each
-    steps: int = 56        # of a rollout
-    kappa: float = 50.     # concentration of the turning angle in every second batch of clips
-    updates: int = 3000    # steps of training
-    batch: int = 160       # rollouts in each
-    lr: float = 1e-3
-    final_lr: float = 1e-6
-    warmup: float = .01
-    clip: float = 2.       # longest gradient
-    seed: int = 5
-
-    def __post_init__(self):
-        require_fields(self, clips=whole(), frames=whole(), steps=whole(), updates=whole(),
-                       batch=whole(), lr=positive, final_lr=positive, clip=positive,
-                       warmup=share, kappa=number(0, 1e6))
-        whole_seed(self.seed)
-        if self.steps < self.frames: return
-        raise ValueError(f'steps is {self.steps}; a clip of {self.frames} frames has rollouts of '
-                         f'1 to {self.frames - 1} steps')
+__all__ = ['STATE', 'encode_clips', 'Refiner', 'refine', 'train_stages']
 
 # %% ../../nbs/4_training/14_refining.ipynb #bd9af3b9
 @torch.no_grad()
@@ -62,7 +44,7 @@ def encode_clips(
     for i in range(0, cfg.clips, piece):
         data = TrajectoryConfig(
             kappa=cfg.kappa if i//piece % 2 else usual, steps=max(90, cfg.frames), clip=cfg.frames,
-            door_centred=.5, door_start=.25, fixed_wall=fixed_wall)
+            door_centred=.5, door_start=.25, wall_start=cfg.wall_start, fixed_wall=fixed_wall)
         clip = sample_clips(min(piece, cfg.clips - i), data, g, dev)
         with autocast(dev): z = jepa.encode(clip.obs).to(amp_dtype(dev) or torch.float32)
         out.append((z, clip.action))
@@ -81,28 +63,68 @@ def _excerpts(z, actions, n, length, generator):
     return z[clip, frame].float(), actions[clip, frame]
 
 # %% ../../nbs/4_training/14_refining.ipynb #89c3e4bf
+class Refiner:
+    "All that changes while a predictor is refined."
+    def __init__(self,
+        trained: Trained,
+        cfg: RefineConfig = RefineConfig(),
+        fixed_wall: bool | None = None,   # None: as the model's own data
+    ):
+        require_type('trained', trained, Trained, 'a Trained, such as load_pretrained()')
+        _require(trained.jepa, cfg)
+        if not cfg.updates: raise ValueError('cfg.updates is 0; give a number of at least 1')
+        self.before, self.cfg, self.jepa = trained, cfg, copy.deepcopy(trained.jepa)
+        self.fixed_wall = _own_walls(trained.card) if fixed_wall is None else fixed_wall
+        self.jepa.requires_grad_(False)
+        parameters = [*self.jepa.predictor.requires_grad_(True).parameters()]
+        self.optimizer = torch.optim.AdamW(parameters, lr=cfg.lr, weight_decay=1e-5)
+        self.generator = rng(cfg.seed, next(self.jepa.parameters()).device)
+        self.updates, self.seconds = 0, 0.
+        self.clips: tuple = ()   # encoded before the first update
+
+# %% ../../nbs/4_training/14_refining.ipynb #1baf856a
+@patch
+def update(self:Refiner) -> Tensor:   # the loss, detached
+    "One step of training."
+    began, cfg, i = time.perf_counter(), self.cfg, self.updates
+    if not self.clips: self.clips = encode_clips(self.jepa, cfg, self.fixed_wall)
+    z, actions = _excerpts(*self.clips, n=cfg.batch, length=cfg.steps, generator=self.generator)
+    for group in self.optimizer.param_groups: group['lr'] = learning_rate(i, cfg.updates, cfg)
+    with autocast(z.device): loss = rollout_loss(self.jepa, z, actions, cfg.steps)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(self.jepa.predictor.parameters(), cfg.clip)
+    self.optimizer.step()
+    self.optimizer.zero_grad()
+    self.updates, self.seconds = i + 1, self.seconds + time.perf_counter() - began
+    return loss.detach()
+
+@patch
+def trained(self:Refiner, loss: float) -> Trained:
+    "The model as it is now; its card tells how it was refined."
+    took = dict(loss=loss, seconds=round(self.seconds, 1))
+    card = self.before.card | dict(refined=asdict(self.cfg) | took)
+    jepa = copy.deepcopy(self.jepa).requires_grad_(True).eval()
+    return Trained(jepa, self.before.probe, card)
+
+# %% ../../nbs/4_training/14_refining.ipynb #df52e58d
 @torch.inference_mode(False)   # whatever an interrupted cell has left switched on
 def refine(
     trained: Trained,
     cfg: RefineConfig = RefineConfig(),
     fixed_wall: bool | None = None,       # None: as the model's own data
     on_update: Callable | None = None,    # called with (updates done, loss) after each
+    folder: str | Path | None = None,     # where its state is kept; None: nowhere
+    save_every: int = 200,                # updates between saved states
 ) -> Trained:                             # a new model; its card tells how it was refined
     "Train the predictor alone on long rollouts; encoder, probe and LayerNorm stay as they are."
-    require_type('trained', trained, Trained, 'a Trained, such as load_pretrained()')
-    _require(trained.jepa, cfg)
-    began, jepa = time.perf_counter(), copy.deepcopy(trained.jepa)
-    if fixed_wall is None: fixed_wall = _own_walls(trained.card)
-    jepa.requires_grad_(False)
-    jepa.predictor.requires_grad_(True)
-    clips, g = encode_clips(jepa, cfg, fixed_wall), rng(cfg.seed, next(jepa.parameters()).device)
-    optimizer = torch.optim.AdamW(jepa.predictor.parameters(), lr=cfg.lr, weight_decay=1e-5)
-    for i in range(cfg.updates):
-        loss = _update(jepa, clips, cfg, optimizer, i, g)
-        if on_update: on_update(i + 1, loss)
-    took = dict(loss=loss.item(), seconds=round(time.perf_counter() - began, 1))
-    card = trained.card | dict(refined=asdict(cfg) | took)
-    return Trained(jepa.requires_grad_(True).eval(), trained.probe, card)
+    require_int('save_every', save_every)
+    refiner = Refiner(trained, cfg, fixed_wall)
+    loss = _resume(refiner, folder) if folder else 0.
+    while refiner.updates < cfg.updates:
+        loss = refiner.update().item()
+        if folder and refiner.updates % save_every == 0: _keep(refiner, loss, folder)
+        if on_update: on_update(refiner.updates, loss)
+    return refiner.trained(loss)
 
 # %% ../../nbs/4_training/14_refining.ipynb #5457b72b
 def _own_walls(card) -> bool:
@@ -113,13 +135,61 @@ def _own_walls(card) -> bool:
                          'give fixed_wall') from None
 
 # %% ../../nbs/4_training/14_refining.ipynb #1eefc1e4
-def _update(jepa, clips, cfg, optimizer, i, generator):
-    "One step of training; returns its loss."
-    z, actions = _excerpts(*clips, n=cfg.batch, length=cfg.steps, generator=generator)
-    for group in optimizer.param_groups: group['lr'] = learning_rate(i, cfg.updates, cfg)
-    with autocast(z.device): loss = rollout_loss(jepa, z, actions, cfg.steps)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(jepa.predictor.parameters(), cfg.clip)
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.detach()
+STATE = 'refine.pt'   # the file of a refining that goes on
+
+def _origin(refiner: Refiner) -> list:
+    "What a state belongs to: the settings, and a fingerprint of the model that is refined."
+    weights = (p.detach().double() for p in refiner.before.jepa.parameters())
+    return [repr(refiner.cfg), sum(w.square().sum().item() for w in weights)]
+
+def _keep(refiner: Refiner, loss: float, folder: str | Path):
+    "Write the state."
+    state = dict(predictor=refiner.jepa.predictor.state_dict(), loss=loss,
+                 optimizer=refiner.optimizer.state_dict(), updates=refiner.updates,
+                 generator=refiner.generator.get_state(), seconds=refiner.seconds,
+                 origin=_origin(refiner))
+    with whole_file(Path(folder)/STATE) as f: torch.save(state, f)
+
+def _resume(refiner: Refiner, folder: str | Path) -> float:   # the loss of the last update
+    "Continue from the state in the folder, if there is one that belongs here."
+    path = Path(folder)/STATE
+    if not path.is_file(): return 0.
+    with reading(path, 'delete it to refine the model anew'):
+        state = read_state(path)
+        want = refiner.jepa.predictor.state_dict()
+        require_shapes(state['predictor'], want, 'predictor')
+        require_finite_weights(state['predictor'], 'predictor', want)
+        if state['origin'] != _origin(refiner):
+            raise ValueError('it belongs to another model, or to other settings')
+        refiner.jepa.predictor.load_state_dict(state['predictor'])
+        refiner.optimizer.load_state_dict(state['optimizer'])
+        refiner.generator.set_state(state['generator'].cpu())
+        refiner.updates, refiner.seconds = state['updates'], state['seconds']
+        return float(state['loss'])
+
+# %% ../../nbs/4_training/14_refining.ipynb #e12e5218
+def train_stages(
+    cfg: DictConfig,          # settings, from `load_config`
+    out_dir: str | Path,      # run folder; a run that lies there is continued
+    callbacks=(),             # of `train`
+    device: torch.device | str | None = None,
+    progress: bool = True,    # show a bar
+    on_update: Callable | None = None,   # of `refine`
+    **more,                   # for `train`
+) -> Run:
+    "`train`, and then `refine` if the settings say so; start it again to continue."
+    run = train(cfg, out_dir, callbacks, device, progress=progress, **more)
+    if not cfg.refine.updates: return run
+    settings = RefineConfig(**cfg.refine)
+    with locked_folder(run.folder):
+        made = refine(run.trained, settings, None, _told(settings, progress, on_update), run.folder)
+        save_trained(run.folder/'model', made)
+    return run._replace(trained=made)
+
+def _told(cfg: RefineConfig, progress: bool, on_update: Callable | None) -> Callable:
+    "Tell of each update: a bar, and whoever wants to know."
+    bar = iter(progress_bar(range(cfg.updates))) if progress else None
+    def tell(done, loss):
+        if bar is not None: next(bar, None)
+        if on_update: on_update(done, loss)
+    return tell

@@ -17,8 +17,8 @@ from .checkpoints import require_finite_weights, require_shapes
 from .settings import with_defaults
 
 # %% auto #0
-__all__ = ['SAVED', 'COUNTS', 'save_state', 'require_same_settings', 'load_state', 'read_metrics', 'metrics_row', 'log_row',
-           'resume_run']
+__all__ = ['SAVED', 'COUNTS', 'save_state', 'require_same_settings', 'read_state', 'load_state', 'read_metrics', 'metrics_row',
+           'log_row', 'resume_run']
 
 # %% ../../nbs/appendix/resuming.ipynb #40c65583
 SAVED = ('jepa', 'objective', 'probe', 'optimizer', 'probe_optimizer')   # parts of a learner
@@ -33,7 +33,8 @@ def save_state(
     with whole_file(folder/'state.pt') as f: torch.save(learner.state(), f)
 
 # %% ../../nbs/appendix/resuming.ipynb #78abfb1c
-_FREE = ('eval', 'save_every', 'name')   # settings that may change between the parts of a run
+# settings that may change between the parts of a run
+_FREE = ('eval', 'refine', 'save_every', 'name')
 
 def require_same_settings(old: DictConfig, new: DictConfig, folder: Path):
     "Refuse to continue a run under settings that would make it another run."
@@ -47,7 +48,7 @@ def require_same_settings(old: DictConfig, new: DictConfig, folder: Path):
                          "or the same settings")
 
 # %% ../../nbs/appendix/resuming.ipynb #b3e989eb
-def _read_state(path: Path) -> dict:
+def read_state(path: Path) -> dict:
     "What `save_state` wrote, if the archive is whole and each of its parts has its checksum."
     with zipfile.ZipFile(path) as z:
         if sum(part.file_size for part in z.infolist()) > path.stat().st_size:
@@ -65,7 +66,7 @@ def load_state(
     path = folder/'state.pt'
     anew = 'delete it to start this run anew'
     with reading(path, anew):
-        state = _read_state(path)
+        state = read_state(path)
         settings = parse_settings(state['config'])
     require_same_settings(settings, learner.cfg, folder)
     with reading(path, anew): _check_state(state, learner)

@@ -7,22 +7,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from omegaconf import DictConfig, OmegaConf
-from ..tools.checks import number, require_fields, require_type, share, whole
+from jepa_tutorial.tools.checks import (
+    listed, number, one_of, optional, positive, require_fields, require_type, share, size, whole,
+    whole_seed
+)
 from ..tools.config import merge_settings
 from ..world.trajectories import TrajectoryConfig
 
 # %% auto #0
-__all__ = ['ModelConfig', 'LossConfig', 'OptimConfig', 'EvalConfig', 'RunConfig', 'encoded_frames', 'with_defaults',
-           'require_trainable']
+__all__ = ['ModelConfig', 'LossConfig', 'OptimConfig', 'EvalConfig', 'RefineConfig', 'RunConfig', 'encoded_frames',
+           'with_defaults', 'require_trainable']
 
 # %% ../../nbs/appendix/settings.ipynb #a707a7b1
 @dataclass
 class ModelConfig:
     "The sizes of encoder and predictor."
     dim: int = 512         # D, numbers of an embedding
-    # of each stack of the encoder
-    channels: list[int] = field(default_factory=lambda: [16, 32, 32])
+    channels: list[int] = field(default_factory=lambda: [16, 32, 32])   # of the encoder's stacks
     num_layers: int = 1    # cells of the predictor, on top of each other
+
+    def __post_init__(self):
+        require_fields(self, dim=whole(1, 2**14), channels=listed(whole(1, 2**12), most=8),
+                       num_layers=whole(1, 64))
 
 # %% ../../nbs/appendix/settings.ipynb #6474270f
 @dataclass
@@ -31,6 +37,8 @@ class LossConfig:
     beta: float = 8.       # weight of the covariance loss
     alpha: float = 16.     # weight of the variance loss
     delta: float = 12.     # weight of the time similarity loss
+    delta_final: float | None = None   # what it falls to in the end; None: it stays
+    delta_from: float = .5 # share of the steps after which it begins to fall
     omega: float = 1.      # weight of the inverse dynamics loss
     gamma: float = 1.      # standard deviation that the variance loss asks for
     pool: str = 'all'      # statistics over 'all' embeddings, or per 'time' step
@@ -39,6 +47,15 @@ class LossConfig:
     projector: list[int] | None = None   # widths of an optional projector, such as [512, 512]
     project_time: bool = False           # before time similarity too
     project_idm: bool = False            # before inverse dynamics too
+
+    def __post_init__(self):
+        weight = number(0, 1e30)
+        require_fields(self, beta=weight, alpha=weight, delta=weight, omega=weight, gamma=weight,
+                       pool=one_of('all', 'time'), rollout=whole(), start=one_of('first', 'every'),
+                       delta_final=optional(number(above=0, high=1e30)), delta_from=share,
+                       projector=optional(listed(size)))
+        if self.delta_final is not None and not self.delta:
+            raise ValueError('delta is 0, so delta_final must be null')
 
 # %% ../../nbs/appendix/settings.ipynb #9e920f27
 @dataclass
@@ -75,6 +92,35 @@ class EvalConfig:
         require_fields(self, unroll_every=whole(0), unroll_clips=whole(), inspect_every=whole(0),
                        plan_every=whole(0), plan_episodes=whole())
 
+# %% ../../nbs/appendix/settings.ipynb #0cd65a83
+@dataclass
+class RefineConfig:
+    "How a predictor is trained on long rollouts; the defaults refined the model `random_wall`."
+    clips: int = 4800      # how many are encoded, once
+    frames: int = 65       # of each
+    steps: int = 56        # of a rollout
+    kappa: float = 50.     # concentration of the turning angle in every second batch of clips
+    wall_start: float = 0. # share of clips that start beside the inner wall, towards it
+    updates: int = 3000    # steps of training; 0: no second stage
+    batch: int = 160       # rollouts in each
+    lr: float = 1e-3
+    final_lr: float = 1e-6
+    warmup: float = .01
+    clip: float = 2.       # longest gradient
+    seed: int = 5
+
+    def __post_init__(self):
+        require_fields(self, clips=whole(), frames=whole(), steps=whole(), updates=whole(0),
+                       batch=whole(), lr=positive, final_lr=positive, clip=positive,
+                       warmup=share, kappa=number(0, 1e6), wall_start=share)
+        whole_seed(self.seed)
+        if self.wall_start > .75:
+            raise ValueError(f'wall_start is {self.wall_start}; give at most 0.75, since a quarter '
+                             'of the clips starts near the door')
+        if self.steps < self.frames: return
+        raise ValueError(f'steps is {self.steps}; a clip of {self.frames} frames has rollouts of '
+                         f'1 to {self.frames - 1} steps')
+
 # %% ../../nbs/appendix/settings.ipynb #5ff52dc3
 @dataclass
 class RunConfig:
@@ -86,6 +132,7 @@ class RunConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
+    refine: RefineConfig = field(default_factory=lambda: RefineConfig(updates=0))
     save_every: int = 100         # steps between states from which an interrupted run continues
 
     def __post_init__(self):

@@ -12,8 +12,6 @@ from json import dumps
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser
-from .checks import nearest, require_choice, require_int, require_number
-from .evaluation import evaluations
 from jepa_tutorial.tools.pictures import (
     can_draw, draw_episode, draw_training, draw_unroll, has_fixed_wall, unroll_fresh_clips
 )
@@ -107,6 +105,7 @@ def jepa_train(
 ):
     "Train a world model. Example: jepa_train quick optim.lr=3e-4 --out runs/mine"
     from jepa_tutorial.tools.config import load_config
+    from jepa_tutorial.tools.evaluation import evaluations
     from jepa_tutorial.tools.tracking import Track, track_to, train_tracked
     from jepa_tutorial.training.learner import require_trainable
     require_trainable(cfg := load_config(preset, *overrides))
@@ -141,6 +140,7 @@ def jepa_unroll(
     json: bool = False,  # print one line of JSON
 ):
     "Compare 90 predicted steps with what happens. Example: jepa_unroll runs/mine"
+    from jepa_tutorial.tools.checks import require_int
     require_int('clips', clips)
     unroll = unroll_fresh_clips(_load(run), clips, seed)
     error = unroll.error.tolist()
@@ -155,6 +155,7 @@ _PLANNERS = dict(fast='plan_fast', stuck_noise='plan_stuck_noise', revisit='plan
 def _planner(name: str, cost: str):
     "A planner by short name or YAML file, with the cost of the command line."
     from jepa_tutorial.planning.agent import load_planner
+    from jepa_tutorial.tools.checks import nearest, require_choice
     if name not in _PLANNERS and not Path(name).is_file():
         raise ValueError(f"no planner '{name}'{nearest(name, _PLANNERS)}")
     require_choice('cost', cost, '', 'sum', 'last')
@@ -229,6 +230,7 @@ def jepa_plan(
     json: bool = False,            # print one line of JSON instead of a table
 ):
     "Let a trained model plan. Example: jepa_plan quick --episodes 20 --gif"
+    from jepa_tutorial.tools.checks import require_int
     require_int('episodes', episodes)
     require_int('steps', steps)
     chosen, model, folder = _planner(planner, cost), _load(run), _out(run, out)
@@ -255,6 +257,7 @@ def jepa_reproduce(
     json: bool = False,            # print one line of JSON
 ):
     "Make the book's results. Example: jepa_reproduce --only fixed_wall --minutes 60 --final"
+    from jepa_tutorial.tools.checks import require_number
     from jepa_tutorial.tools.reproduce import load_results, matching, table
     from jepa_tutorial.tools.rows import queue
     require_number('minutes', minutes, above=0)
@@ -300,6 +303,7 @@ def jepa_bench(
 ):
     "Measure plain against fast code on this machine. Example: jepa_bench --only data,plan"
     from jepa_tutorial.tools.bench import CASES, report_table
+    from jepa_tutorial.tools.checks import require_int
     names, old = only.split(',') if only else [*CASES], _earlier(baseline) if baseline else None
     if wrong := [n for n in names if n not in CASES]:
         raise ValueError(f"no case '{wrong[0]}'; there are {', '.join(CASES)}")
@@ -349,6 +353,7 @@ def jepa_sweep(
     json: bool = False,     # print one line of JSON instead of a table
 ):
     "Train every run of a sweep that isn't done. Example: jepa_sweep example --parallel 2"
+    from jepa_tutorial.tools.checks import require_int
     from jepa_tutorial.tools.runner import Cluster, run_single, run_sweep, survey, survey_table
     from jepa_tutorial.tools.sweeps import load_sweep
     require_int('parallel', parallel, 0)
@@ -388,6 +393,7 @@ def jepa_report(
     json: bool = False,                # print one line of JSON instead of a table
 ):
     "Average, draw and rank the runs of a sweep. Example: jepa_report runs/example"
+    from jepa_tutorial.tools.checks import require_int
     from jepa_tutorial.tools.report import report
     require_int('last', last)
     r = report(folder, encoder, average_over_seeds, last)

@@ -8,7 +8,6 @@ import contextlib, errno, sys
 from collections.abc import Callable
 from functools import partial, wraps
 from inspect import signature
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser
@@ -70,13 +69,8 @@ def _from_terminal(f) -> dict:
 # %% ../../nbs/appendix/commands.ipynb #bbe84ea3
 def _show(as_json: bool, numbers: dict, text: str):
     "Print the result, for a program or for a person."
-    print(dumps(numbers) if as_json else text)
-
-def _keep(path: Path, numbers: dict):
-    "Write the result to a file; it is written as a whole or not at all."
-    from jepa_tutorial.tools.files import write_files
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_files({path: (dumps(numbers, indent=1) + '\n').encode()})
+    from jepa_tutorial.tools.files import json_text
+    print(json_text(numbers) if as_json else text)
 
 def _out(run: str, out: str) -> Path:
     "Where files go: `--out`, else the run's folder, else runs/<name of the shipped model>."
@@ -231,6 +225,7 @@ def jepa_plan(
 ):
     "Let a trained model plan. Example: jepa_plan quick --episodes 20 --gif"
     from jepa_tutorial.tools.checks import require_int
+    from jepa_tutorial.tools.files import write_json
     require_int('episodes', episodes)
     require_int('steps', steps)
     chosen, model, folder = _planner(planner, cost), _load(run), _out(run, out)
@@ -240,7 +235,7 @@ def jepa_plan(
     numbers = dict(run=str(run), planner=planner, episodes=episodes, tasks=tasks or f'seed {seed}',
                    steps=steps, contact=contact, seed=seed, results=results)
     _show(json, numbers, _table(results))
-    _keep(folder/'plan.json', numbers)
+    write_json(folder/'plan.json', numbers)
     if gif: draw_episode(todo, agent, int(agent.success.int().argmax()), folder)
 
 # %% ../../nbs/appendix/commands.ipynb #49e3dfd6
@@ -262,17 +257,23 @@ def jepa_reproduce(
     from jepa_tutorial.tools.rows import queue
     require_number('minutes', minutes, above=0)
     rows = matching(queue(budget), only) if only else queue(budget)
-    folder = Path(out) if out else _results(list)
+    folder = Path(out) if out else _results()
     if not list: _reproduce(rows, folder, Path(runs), minutes, final, device or None, not json)
-    known = load_results(folder, final, [budget])
+    known = _all_known(final, budget) if list and not out else load_results(folder, final, [budget])
     results = {r: known[r] for r in rows}
     _show(json, dict(rows=[_known(*r) for r in results.items()]), table(results))
 
-def _results(only_read: bool) -> Path:
-    "The results that came with the package; where it is installed, new ones go into `results`."
+def _results() -> Path:
+    "Where results go: in a clone to the package's own, where it is installed to `results`."
     from jepa_tutorial.tools.files import PACKAGE, RESULTS
-    in_clone = (PACKAGE.parent/'nbs').is_dir()
-    return RESULTS if only_read or in_clone else Path('results')
+    return RESULTS if (PACKAGE.parent/'nbs').is_dir() else Path('results')
+
+def _all_known(final: bool, budget: str) -> dict:
+    "Every row with its result: the one that was made here, else the one that came along."
+    from jepa_tutorial.tools.files import RESULTS
+    from jepa_tutorial.tools.reproduce import load_results
+    shipped, own = (load_results(d, final, [budget]) for d in (RESULTS, _results()))
+    return {row: own[row] or result for row, result in shipped.items()}
 
 def _known(row, result) -> dict:
     "A row and what is known of it, for a program."
@@ -304,13 +305,14 @@ def jepa_bench(
     "Measure plain against fast code on this machine. Example: jepa_bench --only data,plan"
     from jepa_tutorial.tools.bench import CASES, report_table
     from jepa_tutorial.tools.checks import require_int
+    from jepa_tutorial.tools.files import write_json
     names, old = only.split(',') if only else [*CASES], _earlier(baseline) if baseline else None
     if wrong := [n for n in names if n not in CASES]:
         raise ValueError(f"no case '{wrong[0]}'; there are {', '.join(CASES)}")
     require_int('repeats', repeats)
     report, path = _bench(names, repeats, device, out)
     _show(json, report, report_table(report, old) + f'\n{path}')
-    _keep(path, report)
+    write_json(path, report)
 
 # %% ../../nbs/appendix/commands.ipynb #67a636f5
 def _bench(names, repeats: int, device: str, out: str):
@@ -318,7 +320,7 @@ def _bench(names, repeats: int, device: str, out: str):
     from jepa_tutorial.tools.bench import report
     from jepa_tutorial.tools.devices import as_device, device as best
     dev = as_device(device or best())
-    path = Path(out) if out else _results(False)/f'bench-{dev.type}.json'
+    path = Path(out) if out else _results()/f'bench-{dev.type}.json'
     line = "  {name}: {times:.1f} times faster"
     tell = lambda case: print(line.format_map(case), file=sys.stderr, flush=True)
     return report(dev, names, repeats, on_update=tell), path

@@ -37,7 +37,7 @@ may_import = {
     'tools.tasks': 'tools.checks tools.files world.two_rooms planning.episodes',
     'tools.inspecting': 'tools.devices world.two_rooms training.probing training.checkpoints',
     'tools.evaluation': 'tools.files tools.devices world.two_rooms world.trajectories training.learner training.unrolling planning.agent planning.episodes',
-    'tools.pictures': 'tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.unrolling',
+    'tools.pictures': 'tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.checkpoints training.unrolling',
     'tools.rows': 'tools.checks tools.config',
     'tools.fingerprints': 'tools.devices tools.config world.two_rooms training.learner training.refining planning.fast planning.agent planning.episodes tools.tasks tools.rows',
     'tools.reproduce': 'tools.checks tools.files tools.devices training.checkpoints training.learner training.refining planning.agent planning.episodes tools.tasks tools.inspecting tools.evaluation tools.rows tools.fingerprints',

@@ -302,7 +302,7 @@ WHY_NOT = {
         'tools.files.write_files training.resuming.log_row training.resuming.metrics_row training.resuming.resume_run tools.sweeps.find_sweep tools.sweeps.make_trial tools.sweeps.trial_name tools.sweeps.value_text',
     'checks, and the decorators that put arguments to them': 'tools.checks.a_generator tools.checks.a_mapping tools.checks.can tools.checks.checked tools.checks.flag tools.checks.listed tools.checks.number tools.checks.one_of tools.checks.optional tools.checks.record tools.checks.typed tools.checks.typed_or_empty tools.checks.whole',
     'words of an error': 'tools.checks.brief tools.checks.nearest tools.checks.short tools.checks.whole_seed tools.devices.as_device tools.devices.device_name',
-    'draws what a command shows': 'tools.pictures.can_draw tools.pictures.draw_episode tools.pictures.draw_training tools.pictures.draw_unroll tools.pictures.has_fixed_wall '
+    'draws what a command shows': 'tools.pictures.can_draw tools.pictures.draw_episode tools.pictures.draw_training tools.pictures.draw_unroll training.checkpoints.has_fixed_wall '
         'tools.pictures.unroll_fresh_clips tools.plotting.gif_bytes',
     'what run_episodes makes of its agent': 'planning.episodes.ImagePolicy',
     'builds the site': 'tools.site.public_names tools.site.one_line tools.site.page_of tools.site.api_table tools.site.fold_figures tools.site.page_buttons tools.site.buttons',

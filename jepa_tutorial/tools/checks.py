@@ -15,7 +15,7 @@ from jaxtyping import AbstractArray, AbstractDtype, jaxtyped
 from torch import nn, Tensor
 
 # %% auto #0
-__all__ = ['positive', 'share', 'size', 'F', 'brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'whole',
+__all__ = ['positive', 'share', 'size', 'brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'whole',
            'number', 'one_of', 'flag', 'optional', 'listed', 'require_fields', 'checked', 'require_type',
            'require_methods', 'require_generator', 'can', 'a_generator', 'a_mapping', 'require_same_home',
            'require_finite', 'require_transitions', 'typed', 'typed_or_empty', 'require_record', 'record', 'short',
@@ -108,13 +108,13 @@ def require_fields(
             raise ValueError(f'{brief(settings)} has no {name}')
         check(name, settings[name] if mapping else getattr(settings, name))
 
-F = TypeVar('F', bound=Callable)
+_F = TypeVar('_F', bound=Callable)
 
 def checked(
     **checks: Callable,   # argument=check
-) -> Callable[[F], F]:
+) -> Callable[[_F], _F]:
     "A decorator that puts each argument that is given to its check."
-    def decorate(f: F) -> F:
+    def decorate(f: _F) -> _F:
         names = list(signature(f).parameters)
         @wraps(f)
         def call(*args, **kwargs):
@@ -123,7 +123,7 @@ def checked(
                 for name, check in checks.items():
                     if name in given: check(name, given[name])
             return f(*args, **kwargs)
-        return cast(F, call)
+        return cast(_F, call)
     return decorate
 
 # %% ../../nbs/appendix/checks.ipynb #8d9e34ec
@@ -284,7 +284,7 @@ def _hints(f) -> dict:
     return found
 
 # %% ../../nbs/appendix/checks.ipynb #cbb8cd60
-def typed(f: F, empty: bool = False) -> F:
+def typed(f: _F, empty: bool = False) -> _F:
     "Check the tensors of each call of `f` against its annotations; `empty`: may they hold nothing?"
     known = signature(f).parameters
     defaults = {name: p.default for name, p in known.items() if p.default is not p.empty}
@@ -294,9 +294,9 @@ def typed(f: F, empty: bool = False) -> F:
         if not torch.compiler.is_compiling():
             _check_tensors(hints(), defaults | dict(zip(known, args)) | kwargs, empty)
         return f(*args, **kwargs)
-    return cast(F, checked)
+    return cast(_F, checked)
 
-def typed_or_empty(f: F) -> F:
+def typed_or_empty(f: _F) -> _F:
     "`typed`, where a batch may also be of nothing."
     return typed(f, empty=True)
 

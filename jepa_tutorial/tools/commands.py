@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser
 from jepa_tutorial.tools.pictures import (
-    can_draw, draw_episode, draw_training, draw_unroll, has_fixed_wall, unroll_fresh_clips
+    can_draw, draw_episode, draw_training, draw_unroll, unroll_fresh_clips
 )
 try: from fastcore.script import Param   # fastcore 1
 except ImportError:                      # fastcore 2
@@ -226,6 +226,7 @@ def jepa_plan(
     "Let a trained model plan. Example: jepa_plan quick --episodes 20 --gif"
     from jepa_tutorial.tools.checks import require_int
     from jepa_tutorial.tools.files import write_json
+    from jepa_tutorial.training.checkpoints import has_fixed_wall
     require_int('episodes', episodes)
     require_int('steps', steps)
     chosen, model, folder = _planner(planner, cost), _load(run), _out(run, out)

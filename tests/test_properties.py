@@ -289,7 +289,7 @@ WHY_NOT = {
     'a record, which holds what it is given; the functions that read it look at it': 'world.two_rooms.Layout world.trajectories.Trajectory world.trajectories.Clip planning.cem.Update planning.cem.Plan planning.cem.Step planning.episodes.Tasks planning.episodes.Episodes training.unrolling.Unroll training.checkpoints.Trained training.learner.Run tools.rows.Row tools.inspecting.EmbeddingStats tools.sweeps.Trial tools.sweeps.Sweep tools.runner.Cluster tools.tracking.Track tools.bench.Case',
     'a schema of settings, which load_config and the Learner try field by field': 'training.settings.ModelConfig training.settings.LossConfig training.settings.OptimConfig training.settings.EvalConfig training.settings.RunConfig training.settings.with_defaults',
     'takes nothing': 'tools.bench.peak_memory tools.devices.device planning.agent.published_planner planning.agent.fast_planner tools.plotting.use_style tools.reproduce.commit training.distributed.world_size training.distributed.rank tools.tracking.wandb_mode',
-    'a kernel of inner loops, unchecked by contract': 'world.two_rooms.move_unchecked world.two_rooms.door_middle',
+    'a kernel of inner loops, unchecked by contract': 'world.two_rooms.move_unchecked world.two_rooms.blocked_unchecked world.two_rooms.door_middle',
     'works on a GPU only': 'tools.devices.CudaGraph planning.fast.GraphedCost',
     'shows something in a live notebook': 'tools.plotting.gif_output tools.widgets.bar tools.architecture.Architecture',
     'a step of a command, which is tried as a whole': 'tools.commands.one_line_errors tools.commands.command tools.pictures.pictures training.learner.train_step training.resuming.save_state training.resuming.load_state',

@@ -251,8 +251,8 @@ def _annotation(dtype, dims: str) -> type: return dtype[Tensor, dims]
 
 def _home(model):
     "A tensor that shows where a module lives, if it is one that has any."
-    return next(chain(model.parameters(), model.buffers()),
-                None) if isinstance(model, nn.Module) else None
+    if not isinstance(model, nn.Module): return None
+    return next(chain(model.parameters(), model.buffers()), None)
 
 # %% ../../nbs/appendix/checks.ipynb #9a0761eb
 def _check_tensors(hints: dict, given: dict, empty: bool):

@@ -279,8 +279,8 @@ def _keep(sweep: Sweep, out: Path):
         raise ValueError(f'{out} holds a sweep with another base or other shared overrides; choose '
                          'another folder')
     runs = [list(t.overrides) for t in dict.fromkeys([*old.trials, *sweep.trials])]
-    text = OmegaConf.to_yaml(OmegaConf.create(dict(name=sweep.name, base=sweep.base,
-                                                   overrides=list(sweep.overrides), runs=runs)))
+    whole = dict(name=sweep.name, base=sweep.base, overrides=list(sweep.overrides), runs=runs)
+    text = OmegaConf.to_yaml(OmegaConf.create(whole))
     if not path.is_file() or path.read_bytes() != text.encode():
         out.mkdir(parents=True, exist_ok=True)
         write_file(path, text.encode())

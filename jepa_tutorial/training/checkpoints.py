@@ -291,6 +291,6 @@ def card_table(
     "A card as a Markdown table, groups of settings on one line; long lists are left out."
     require_type('card', card, dict, 'the card of a Trained')
     card = _plain(card)
-    rows = {k: v for k, v in card.items() if k != 'config'
-            and not isinstance(v, list)} | card.get('config', {})
+    rows = {k: v for k, v in card.items() if k != 'config' and not isinstance(v, list)}
+    rows |= card.get('config', {})
     return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {_short(v)} |' for k, v in rows.items()])

@@ -13,7 +13,7 @@ tutorial: .venv/.library
 	$(BIN)/jepa_unroll $(RUN)
 	$(BIN)/jepa_plan $(RUN) --episodes 20 --gif
 
-# the shipped model plans twenty held-out tasks, and draws the first as an animation
+# the shipped model plans twenty tasks, and draws the first that succeeds as an animation
 demo: .venv/.library
 	$(BIN)/jepa_plan random_wall --episodes 20 --gif --out runs/demo
 
@@ -47,7 +47,7 @@ docs: .venv/.dev
 
 # every page as HTML without Quarto, looked at in a browser; needs pandoc and Chromium (CHROMIUM=path if it isn't found)
 pages: .venv/.dev
-	$(BIN)/pip install -qq playwright
+	$(BIN)/pip install -qq -c constraints.txt playwright
 	$(BIN)/pytest -q -m html
 
 # every promise of the appendix in full (a quarter of an hour on two cores), into jepa_tutorial/results/soak.json; ONLY=faults for some of them
@@ -68,7 +68,7 @@ alone: .venv/.dev .venv/.lab
 
 # every control of the book, moved in JupyterLab; needs Chromium (CHROMIUM=path if it isn't found)
 browser: .venv/.dev .venv/.lab
-	$(BIN)/pip install -qq playwright
+	$(BIN)/pip install -qq -c constraints.txt playwright
 	$(BIN)/pytest -q -m browser
 
 .venv/.library: $(SETTINGS)

@@ -98,7 +98,8 @@ def stub(path: Path) -> str | None:
 def handed_on(part: Path) -> list[str]:
     "What a part's `__init__` hands on, one line for each of its modules."
     whole, out = import_module(named(part)), []
-    for n in ast.parse(part.read_text(encoding='utf-8')).body:
+    body = ast.parse(part.read_text(encoding='utf-8')).body
+    for n in [m for s in body for m in (s.body if isinstance(s, ast.If) else [s])]:    # under TYPE_CHECKING stands what is loaded late
         if not isinstance(n, ast.ImportFrom) or n.level != 1: continue
         names = [a.asname or a.name for a in n.names]
         if names == ['*']: names = import_module(f'{named(part)}.{n.module}').__all__

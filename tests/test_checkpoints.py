@@ -75,6 +75,18 @@ def test_a_model_of_another_kind_has_to_be_built(tmp_path):
     with pytest.raises(ValueError) as e: load_trained(tmp_path/'m', 'cpu', jepa=other(ImpalaEncoder(3, 32, (4, 8), 16)))
     one_line(e, 'lacks the tensor')
 
+@pytest.mark.parametrize('part', [dict(norm=torch.nn.LayerNorm(16)), dict(action_encoder=torch.nn.Linear(3, 3))], ids=['norm', 'action_encoder'])
+def test_the_part_that_is_of_another_kind_is_named(tmp_path, part):
+    "A card names all that a model was made of; one of version 0.2, which names two parts, is still read."
+    build = lambda: JEPA(ImpalaEncoder(3, 32, (4, 8), 16), GRUPredictor(16, action_dim=3), **part).eval()
+    save_trained(tmp_path/'m', Trained(made := build(), PositionProbe(16), {}))
+    with pytest.raises(ValueError) as e: load_trained(tmp_path/'m', 'cpu')
+    one_line(e, 'ImpalaEncoder, GRUPredictor, ' + ('LayerNorm' if 'norm' in part else 'Linear'), 'jepa=')
+    card = tmp_path/'m.json'; written = json.loads(card.read_text()); written.pop('fingerprint')
+    card.write_text(json.dumps(written | dict(made_of=['ImpalaEncoder', 'GRUPredictor'])))
+    got = load_trained(tmp_path/'m', 'cpu', jepa=build())
+    assert all(torch.equal(a, b) for a, b in zip(got.jepa.state_dict().values(), made.state_dict().values()))
+
 @pytest.mark.parametrize('name', ['quick', 'random_wall'])
 def test_the_normalizer_is_that_of_the_card(name):
     "A model is built on `meta`, where its normaliser's buffers hold nothing."

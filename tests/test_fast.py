@@ -9,7 +9,7 @@ from jepa_tutorial.model.predictor import GRUPredictor
 from jepa_tutorial.training.learner import Learner, train_step
 from jepa_tutorial.planning.cost import goal_cost, RevisitPenalty
 from jepa_tutorial.planning.episodes import run_episodes, sample_tasks
-from jepa_tutorial.planning.fast import make_cost
+from jepa_tutorial.planning.fast import FastCost, make_cost
 from jepa_tutorial.planning.agent import Agent, fast_planner, load_planner
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
@@ -106,6 +106,36 @@ def test_a_penalty_costs_what_it_costs_on_the_plain_path(layers, device):
     found, kept = (planner.plan(cost, rng(4, device), 3, 20).actions for _ in range(2)); assert torch.equal(found, kept)
     cost.penalty = None
     torch.testing.assert_close(cost(plans), goal_cost(jepa, z0, zg, plans), **close)
+
+class Slower(JEPA):
+    "Predicts half of the way."
+    def predict(self, z, a): return .5*(z + super().predict(z, a))
+
+class Leaky(GRUPredictor):
+    "Half of the way before the norm."
+    def forward(self, z, a): return .5*(z + super().forward(z, a))
+
+class Adds:
+    "All that a world model must have."
+    def encode(self, obs): return obs
+    def predict(self, z, a): return z + a
+
+def small(kind=JEPA, predictor=GRUPredictor, **kw):
+    return kind(ImpalaEncoder(channels=(4, 4, 4), dim=64), predictor(64), **kw).requires_grad_(False)
+
+@pytest.mark.parametrize('build', [lambda: small(Slower), lambda: small(predictor=Leaky), lambda: small(norm=torch.nn.LayerNorm(64, bias=False)), Adds],
+                         ids=['predict', 'forward', 'no bias', 'no predictor'])
+def test_a_model_of_another_kind_costs_what_it_predicts(build):
+    "The fast path knows one predictor and one norm; every other model is asked itself."
+    D = 2 if build is Adds else 64
+    z0, zg, plans = torch.randn(2, D, generator=rng(0)), torch.randn(2, D, generator=rng(1)), torch.randn(2, 3, 4, 2, generator=rng(2))
+    one = build()
+    assert torch.equal(make_cost(one, z0, zg)(plans), goal_cost(one, z0, zg, plans))
+
+def test_a_fast_cost_takes_names():
+    z0, zg, plans = torch.randn(2, 64, generator=rng(0)), torch.randn(2, 64, generator=rng(1)), torch.randn(2, 3, 4, 2, generator=rng(2))
+    named = FastCost(jepa := model(), z0, z_goal=zg, reduce='last', distance='euclidean', rows=4)
+    assert torch.equal(named(plans), FastCost(jepa, z0, zg, 'last', 'euclidean', rows=4)(plans))
 
 @pytest.mark.parametrize('layers', [1, 2])
 def test_replanning_reuses_a_cost_and_sees_the_new_place(layers):

@@ -31,13 +31,13 @@ may_import = {
     'training.distributed': 'world.trajectories model.jepa losses.variance_covariance losses.time_similarity losses.inverse_dynamics losses.objective training.resuming training.learner',
     # so does planning, in its last chapter only
     'planning.cost': 'tools.checks', 'planning.cem': 'tools.checks', 'planning.mppi': 'tools.checks planning.cem',
-    'planning.fast': 'tools.checks tools.devices model.predictor planning.cost planning.cem', 'planning.agent': 'tools.checks tools.files tools.config planning.cost planning.cem planning.mppi planning.fast',
+    'planning.fast': 'tools.checks tools.devices model.predictor model.jepa planning.cost planning.cem', 'planning.agent': 'tools.checks tools.files tools.config planning.cost planning.cem planning.mppi planning.fast',
     'planning.episodes': 'tools.checks world.two_rooms model.jepa planning.cem planning.agent',
     # what is measured of a model, and what stands on that
     'tools.tasks': 'tools.checks tools.files world.two_rooms planning.episodes',
     'tools.inspecting': 'tools.devices world.two_rooms training.probing training.checkpoints',
     'tools.evaluation': 'tools.files tools.devices world.two_rooms world.trajectories training.learner training.unrolling planning.agent planning.episodes',
-    'tools.pictures': 'tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.unrolling',
+    'tools.pictures': 'tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.checkpoints training.unrolling',
     'tools.rows': 'tools.checks tools.config',
     'tools.fingerprints': 'tools.devices tools.config world.two_rooms training.learner training.refining planning.fast planning.agent planning.episodes tools.tasks tools.rows',
     'tools.reproduce': 'tools.checks tools.files tools.devices training.checkpoints training.learner training.refining planning.agent planning.episodes tools.tasks tools.inspecting tools.evaluation tools.rows tools.fingerprints',
@@ -131,6 +131,16 @@ def test_every_module_can_be_imported_alone(imported, module): assert not [m for
 
 @pytest.mark.parametrize('part', parts)
 def test_parts_are_light(imported, part): assert not set(heavy) & set(imported[part])
+
+def test_help_needs_no_torch():
+    "The commands themselves load none of the libraries behind them, nor does the part that they are in."
+    code = 'import sys, jepa_tutorial.tools.commands; print(*({"torch", "omegaconf", "jaxtyping"} & sys.modules.keys()))'
+    assert subprocess.run([sys.executable, '-c', code], cwd=root, check=True, capture_output=True, text=True).stdout.split() == []
+
+def test_the_tools_hand_on_what_they_say():
+    from jepa_tutorial import tools
+    from jepa_tutorial.tools import devices
+    assert {*tools.__all__} == {*devices.__all__, 'load_config'} and all(hasattr(tools, n) for n in tools.__all__) and not hasattr(tools, 'nothing')
 
 @pytest.mark.parametrize('part', ['model', 'losses'])
 def test_the_model_is_lighter(imported, part): assert not set(heavy_model) & set(imported[part])

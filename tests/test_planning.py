@@ -152,17 +152,13 @@ def test_tasks_are_fair():
     assert ((t.start[:, 0] > wall) != (t.goal[:, 0] > wall)).all() and (t.start - t.goal).norm(dim=1).min() > 4.5
     torch.testing.assert_close(sample_tasks(3, seed=11).start, t.start[:3])
 
-class Adds(_Truth):
-    "A model of a world without walls, as `make_cost` wants it: of no kind that has a fast path."
-    predictor = encoder = None
-
 @pytest.mark.parametrize('reduce', ['sum', 'last'])
 def test_the_revisit_penalty_by_its_formula(reduce):
     "A plan pays at each step that counts, for every place of its own episode and for none of another."
     E, N, T, m, width = 2, 3, 4, 5, 1.7
     g = rng(3); start, goal, plans, visited, weight = (torch.randn(*size, generator=g) for size in ((E, 2), (E, 2), (E, N, T, 2), (E, m, 2), (E, m)))
     penalty = RevisitPenalty(visited, weight, width)
-    penalised, without = goal_cost(Adds(), start, goal, plans, reduce, penalty=penalty), goal_cost(Adds(), start, goal, plans, reduce)
+    penalised, without = goal_cost(_Truth(), start, goal, plans, reduce, penalty=penalty), goal_cost(_Truth(), start, goal, plans, reduce)
     for e in range(E):
         for n in range(N):
             at, paid = start[e].tolist(), 0.
@@ -179,7 +175,7 @@ def test_an_agent_remembers_where_it_planned_but_not_the_goal():
     "One visited state for each look; of no weight where it looks like the goal; a whole number is as good as any other weight."
     t = sample_tasks(3, seed=2)
     tiny = load_planner('plan_revisit', 'revisit_weight=4', 'num_samples=20', 'iterations=1', 'first_iterations=1', 'horizon=5')
-    one = agent(Adds(), tiny, render(t.goal, t.layout))
+    one = agent(_Truth(), tiny, render(t.goal, t.layout))
     for position in (t.start, t.goal, t.start + .5): one.act(render(position, t.layout), 50, rng(0))
     torch.testing.assert_close(one.cost.penalty.visited, torch.stack([t.start, t.goal, t.start + .5], 1), atol=.1, rtol=0)
     assert one.cost.penalty.weight.tolist() == [[4., 0., 4.]]*3
@@ -189,7 +185,7 @@ def test_a_revisit_penalty_leads_away_from_where_a_wrong_model_leads():
     t = sample_tasks(20, seed=5)
     spread = {}
     for name in ('plan_fast', 'plan_revisit'):
-        policy = ImagePolicy(agent(Adds(), load_planner(name, 'num_samples=50', 'num_elites=5'), render(t.goal, t.layout)))
+        policy = ImagePolicy(agent(_Truth(), load_planner(name, 'num_samples=50', 'num_elites=5'), render(t.goal, t.layout)))
         path = run_policy(policy, t, 100, generator=rng(0)).position
         spread[name] = path[:, 50:].std(1).norm(dim=-1)[(path[:, -1] - t.goal).norm(dim=-1) > 4.5].median()
     assert spread['plan_revisit'] > 1.5*spread['plan_fast']

@@ -79,3 +79,14 @@ def test_the_migration_changes_names_and_nothing_else(tmp_path):
     said = json.dumps({k: v for k, v in card.items() if k != 'fingerprint'}, sort_keys=True)
     assert card['refined'] == dict(clips=3, seed=5) and card['code_digest'] == [1.] and card['fingerprint'] == hashlib.sha256(said.encode()).hexdigest()
     assert json.loads((tmp_path/'results/failures.json').read_text())['caught']['episodes'] == [dict(task=0, stuck_noise=1, revisit=2)]
+
+def test_where_the_package_is_installed_the_list_shows_what_was_made_here(tmp_path, monkeypatch):
+    "A row that a run has written to ./results stands beside those that came along; so does a run's own folder."
+    from jepa_tutorial.tools import commands, files, reproduce
+    monkeypatch.setattr(files, 'PACKAGE', tmp_path/'site-packages'/'jepa_tutorial'); monkeypatch.chdir(tmp_path)
+    before = commands._all_known(True, 'laptop')
+    row, known = next((r, v) for r, v in before.items() if v)
+    files.write_json(reproduce.result_path(row, commands._results(), True), dict(known, success=known['low']))
+    assert (tmp_path/'results'/'final').is_dir()
+    after = commands._all_known(True, 'laptop')
+    assert after[row]['success'] == known['low'] != known['success'] and {r for r in before if after[r] != before[r]} == {row}

@@ -49,6 +49,12 @@ def test_a_mistake_is_one_line(tmp_path):
     assert done.returncode == 1 and done.stderr.strip().splitlines() == ["jepa_sweep: tiny.yaml: unknown setting 'loss.alfa' in overrides; did you mean 'loss.alpha'?"]
     assert not (tmp_path/'out').exists()
 
+def test_a_device_that_is_none_is_one_line(tmp_path):
+    "Nothing is written first. What a cluster has, this machine needn't have."
+    done = command('jepa_sweep', spec(tmp_path), '--out', tmp_path/'out', '--device', 'gpu')
+    line, = done.stderr.strip().splitlines()
+    assert done.returncode == 1 and line.startswith("jepa_sweep: device is 'gpu'") and not (tmp_path/'out').exists()
+
 # processes
 
 @pytest.fixture(scope='module')
@@ -192,7 +198,7 @@ def slurm(tmp_path, monkeypatch):
 def test_a_job_array(slurm):
     sweep, out = sweeps.load_sweep(spec(slurm, grid=dict(seed=[1, 2]))), slurm/'out'
     cluster = runner.Cluster('gpu', 'lab', gpus=1, cpus=3, minutes=90, memory='9GB', parallel=1)
-    rows = runner.run_sweep(sweep, out, on='slurm', cluster=cluster, on_update=lambda text: None)
+    rows = runner.run_sweep(sweep, out, on='slurm', device='cuda', cluster=cluster, on_update=lambda text: None)
     script = (slurm/'script').read_text()
     for line in ('array=0-1%1', 'partition=gpu', 'account=lab', 'gpus-per-node=1', 'cpus-per-task=3', 'time=90', 'mem=9GB', 'requeue', 'signal=USR2@90'): assert f'#SBATCH --{line}\n' in script, (line, script)
     assert [r['state'] for r in rows] == ['queued', 'queued'] and (out/'s2'/'job').read_text() == '41_1'

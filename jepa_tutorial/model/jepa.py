@@ -10,8 +10,8 @@ import torch, torch.nn as nn, torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    a_mapping, can, checked, listed, one_of, optional, Pixels, require_fields, require_same_home,
-    require_transitions, typed, whole
+    a_mapping, brief, can, checked, listed, one_of, optional, Pixels, require_fields,
+    require_same_home, require_transitions, typed, whole
 )
 from .encoder import ImpalaEncoder
 from .normalizer import Normalizer
@@ -22,14 +22,16 @@ class JEPA(nn.Module):
     "A joint-embedding predictive architecture with actions (@eq-jepa)."
     @checked(encoder=optional(can('forward')), predictor=optional(can('forward')))
     def __init__(self,
-        encoder: nn.Module | None = None,  # images to embeddings of size `dim`
+        encoder: nn.Module | None = None,         # images to embeddings of size `dim`
         predictor: nn.Module | None = None,       # (z, encoded action) to the next embedding
         action_encoder: nn.Module | None = None,  # action to the predictor's input; None: as it is
         normalizer: Normalizer | None = None,     # what stands between uint8 pixels and the encoder
-        norm: nn.Module | None = None,  # ends each prediction; None: the encoder's `norm`, if any
+        norm: nn.Module | None = None,            # ends each prediction; None: the encoder's `norm`
     ):
         super().__init__()
         self.encoder = ImpalaEncoder() if encoder is None else encoder
+        if not hasattr(self.encoder, 'dim'):
+            raise ValueError('encoder has no dim; set encoder.dim to the size of its embeddings')
         self.dim = self.encoder.dim
         self.action_encoder = nn.Identity() if action_encoder is None else action_encoder
         self.predictor = GRUPredictor(self.dim) if predictor is None else predictor
@@ -37,12 +39,12 @@ class JEPA(nn.Module):
         self.own_norm = norm
         if getattr(self.predictor, 'dim', self.dim) != self.dim:
             raise ValueError(f'predictor has dim={self.predictor.dim}, but the encoder makes '
-                             'embeddings ' f'of size {self.dim}: build both with the same dim')
+                             f'embeddings of size {self.dim}: build both with the same dim')
 
     @property
     def norm(self):   # not a part of its own: the encoder's parameters must not be listed twice
-        return getattr(self.encoder, 'norm',
-                       nn.Identity()) if self.own_norm is None else self.own_norm
+        if self.own_norm is not None: return self.own_norm
+        return getattr(self.encoder, 'norm', nn.Identity())
 
     @typed
     def encode(self,
@@ -86,14 +88,17 @@ def build_jepa(
     cfg,  # settings with `dim`, `channels` and `num_layers`, such as load_config('quick').model
 ) -> JEPA:     # `in_channels`, `img_size` and `action_dim` may be given too
     "An untrained model, as the settings describe it."
+    if not {'dim', 'channels', 'num_layers'} <= {*cfg}:
+        raise ValueError(f'cfg is {brief(cfg)}; give settings with dim, channels and num_layers, '
+                         "such as load_config('quick').model")
     require_fields(cfg, dim=whole(1, 2**14), channels=listed(whole(1, 2**12), most=8),
                    num_layers=whole(1, 64))
     sizes = dict(in_channels=2, img_size=65, action_dim=2) | dict(cfg)
     require_fields(sizes, in_channels=whole(1, 64), img_size=whole(1, 1024),
                    action_dim=whole(1, 1024))
-    return JEPA(ImpalaEncoder(sizes['in_channels'], sizes['img_size'], tuple(sizes['channels']),
-                              sizes['dim']),
-                             GRUPredictor(sizes['dim'], sizes['action_dim'], sizes['num_layers']))
+    dim, channels = sizes['dim'], tuple(sizes['channels'])
+    encoder = ImpalaEncoder(sizes['in_channels'], sizes['img_size'], channels, dim)
+    return JEPA(encoder, GRUPredictor(dim, sizes['action_dim'], sizes['num_layers']))
 
 # %% ../../nbs/2_model/05_jepa.ipynb #98d241f3
 @typed

@@ -4,12 +4,12 @@
 
 # %% ../../nbs/appendix/normalizer.ipynb #0f3c3392
 from __future__ import annotations
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import ClassVar
 import torch
 from jaxtyping import Float, Real
 from torch import nn, Tensor
-from ..tools.checks import listed, number, positive, require_fields, typed
+from ..tools.checks import brief, listed, number, positive, require_fields, typed
 
 # %% auto #0
 __all__ = ['Normalizer']
@@ -31,9 +31,25 @@ class Normalizer(nn.Module):
         super().__init__()
         require_fields(self, obs_mean=listed(number()), obs_std=listed(positive),
                        position_mean=listed(number()), position_std=listed(positive))
+        self._require_pairs()
         for name, v in asdict(self).items(): setattr(self, name, tuple(v))
         device = torch.get_default_device()
         self._fill('cpu' if device.type == 'meta' else device)   # tensors on `meta` hold no numbers
+
+    def _require_pairs(self):
+        "Refuse a mean without its deviation, and positions that aren't x and y."
+        for k, v in self.values().items():
+            wanted = 2 if 'position' in k else len(self.obs_mean)
+            if len(v) != wanted:
+                raise ValueError(f'{k} is {brief(v)}; give {wanted} numbers, one each for '
+                                 + ('x and y' if 'position' in k else 'every channel of obs_mean'))
+
+    def __setattr__(self, name, value):   # a number that is set counts at once
+        if 'xy_std' in self.__dict__.get('_buffers', ()) and name in {f.name for f in fields(self)}:
+            value = Normalizer(**(self.values() | {name: value})).values()[name]
+            super().__setattr__(name, value)
+            self._fill(self.xy_std.device)
+        else: super().__setattr__(name, value)
 
     def _fill(self, device):
         "Buffers [C,1,1] for images and [2] for positions; a model's weights don't include them."
@@ -51,17 +67,22 @@ class Normalizer(nn.Module):
 
     @typed
     def obs(self,
-        images: Real[Tensor, "*N {self.image_mean.shape[0]} H W"],   # uint8
+        images: Real[Tensor, "*N C H W"],   # as rendered, in uint8
     ) -> Float[Tensor, "*N C H W"]:
         "Each image and channel to [0, 1] by its own range, then standardised (@eq-normalise)."
+        if images.shape[-3] != len(self.obs_mean):
+            raise ValueError(f'the normalizer has numbers for {len(self.obs_mean)} channels, the '
+                             f'images have {images.shape[-3]}; set the model\'s normalizer to '
+                             'Normalizer(obs_mean=…, obs_std=…) with a number for each')
         x = images.float()
         low, high = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
         scale = 1 / ((high - low).clamp_min(1e-6) * self.image_std)
         return torch.addcmul(-low*scale - self.image_mean/self.image_std, x, scale)
 
     @typed
-    # pixels -> standardised
-    def position(self, xy: Float[Tensor, "... 2"]) -> Float[Tensor, "... 2"]:
+    def position(self,
+        xy: Float[Tensor, "... 2"],     # pixels
+    ) -> Float[Tensor, "... 2"]:        # standardised
         "Positions as numbers around zero."
         return (xy - self.xy_mean.to(xy.dtype)) / self.xy_std.to(xy.dtype)
 

@@ -20,8 +20,10 @@ def _uniform(bound: float, *shape: int) -> nn.Parameter:
 class GRUCell(nn.Module):
     "A gated recurrent unit; its parameters are named, shaped and drawn as those of `nn.GRUCell`."
     @checked(input_size=size, hidden_size=size)
-    # I, here the action's; D, the embedding's
-    def __init__(self, input_size: int, hidden_size: int):
+    def __init__(self,
+        input_size: int,   # I, here the action's
+        hidden_size: int,  # D, the embedding's
+    ):
         super().__init__()
         self.input_size, self.hidden_size = I, D = input_size, hidden_size
         self.weight_ih, self.weight_hh = _uniform(D**-0.5, 3*D, I), _uniform(D**-0.5, 3*D, D)

@@ -11,8 +11,8 @@ from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    brief, flag, number, one_of, optional, Pixels, positive, require_fields, require_int,
-    require_methods, typed, whole
+    brief, flag, nearest, number, one_of, optional, Pixels, positive, require_fields, require_int,
+    require_methods, require_type, typed, whole
 )
 from ..tools.config import find_config, load_config
 from ..tools.files import about_file
@@ -63,7 +63,15 @@ class Planner:
 
     def __post_init__(self):
         require_methods('search', self.search, 'plan')
+        require_type('replan', self.replan, Replan, 'a Replan, such as Replan()')
+        require_type('options', self.options, AgentOptions, 'an AgentOptions')
         require_fields(self.replan, execute_steps=whole(1, self.search.horizon))
+        if self.replan.shift_elites and not self.search.keep_elites:
+            raise ValueError('shift_elites is True, but keep_elites is 0, and leaves no elites to '
+                             'shift; set keep_elites to 1 or more')
+        if self.replan.warm_sigma is not None and not self.replan.warm_start:
+            raise ValueError(f'warm_sigma is {self.replan.warm_sigma}, but without warm_start no '
+                             'plan begins around the last; set warm_start to true')
 
 # %% ../../nbs/5_planning/18_agent.ipynb #a2b4f87f
 class Agent:
@@ -77,6 +85,7 @@ class Agent:
         options: AgentOptions = AgentOptions(),  # the cost, and what to do when stuck
     ):
         require_methods('model', model, 'encode', 'predict')
+        Planner(search, replan, options)        # refuses what doesn't fit together
         self.model, self.search, self.replan, self.options = model, search, replan, options
         self.z_goal = self.see(goal_image)
         self.plan: Plan | None = None           # the last one
@@ -171,7 +180,10 @@ def build_planner(
         return cls(**{name: own.pop(name) for name in names})
 
     made = take(kind), take(Replan), take(AgentOptions)
-    if own: raise ValueError(f"unknown setting '{min(own)}' for planner '{name}'")
+    if own:
+        known = [f.name for cls in (kind, Replan, AgentOptions) for f in fields(cls)]
+        hint = nearest(min(own), known)
+        raise ValueError(f"unknown setting '{min(own)}' for planner '{name}'{hint}")
     return Planner(*made)
 
 # %% ../../nbs/5_planning/18_agent.ipynb #06f6e39a

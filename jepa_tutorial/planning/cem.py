@@ -13,8 +13,9 @@ from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    checked, number, one_of, optional, positive, require_fields, require_int, require_methods,
-    require_number, require_same_home, require_type, share, typed, typed_or_empty, whole
+    can, checked, flag, number, one_of, optional, positive, require_fields, require_floats,
+    require_int, require_number, require_same_home, require_type, share, typed, typed_or_empty,
+    whole
 )
 
 # %% auto #0
@@ -57,7 +58,7 @@ class CEM:
 def _correlation(name, value):
     "A check: a correlation below 1, or several of them."
     for v in value if isinstance(value, tuple) and value else (value,):
-        require_number(name, v, 0, 1 - 1e-9)
+        require_number(name, v, 0, below=1)
 
 @patch
 def _check(self: CEM):
@@ -65,7 +66,7 @@ def _check(self: CEM):
     require_fields(self, num_samples=whole(1), iterations=whole(1), horizon=whole(1),
                    action_dim=whole(1), restarts=whole(1, self.num_samples), sigma=positive,
                    max_norm=optional(positive), select=one_of('mean', 'elite', 'best'),
-                   explore_fraction=share, explore_sigma=number(0),
+                   unbiased=flag, explore_fraction=share, explore_sigma=number(0),
                    proposal_correlation=_correlation, noise_correlation=_correlation)
     require_fields(self, num_elites=whole(1, self.num_samples//self.restarts))
     require_fields(self, keep_elites=whole(0, self.num_elites))
@@ -155,7 +156,7 @@ class Plan(NamedTuple):
     actions: Tensor  # [E,T,A] what to do
     mean: Tensor     # [E,T,A] last proposal's mean
     std: Tensor      # [E,T,A] its standard deviation
-    history: list          # one dict for each iteration, when asked for
+    history: list    # one dict for each iteration, when asked for
     elites: Tensor   # [E,R·k,T,A] the cheapest plans of the last iteration
 
 # %% ../../nbs/5_planning/16_cem.ipynb #ff99750a
@@ -163,19 +164,16 @@ class Plan(NamedTuple):
 def _evaluate(self: CEM, cost: Callable, actions):
     "Costs [E·R,N] of plans [E·R,N,T,A]; the R restarts of an episode share it."
     plans = actions.unflatten(0, (-1, self.restarts)).flatten(1, 2)        # [E,R·N,T,A]
-    return _costs(plans, cost(plans)).reshape(actions.shape[:2])
-
-@typed
-def _costs(plans, cost: Float[Tensor, "{plans.shape[0]} {plans.shape[1]}"]):
-    "The costs, if there is one for each plan."
-    return cost
+    found, (E, N) = cost(plans), plans.shape[:2]
+    require_floats("cost's answer", found, f'{E} {N}')
+    return found.reshape(actions.shape[:2])
 
 # %% ../../nbs/5_planning/16_cem.ipynb #78234aad
 class Step(NamedTuple):
     "One iteration of a search; with R restarts, E counts every one of them."
     actions: Tensor  # [E,N,T,A] what was tried
     cost: Tensor     # [E,N] what it cost
-    update: Update         # what was learned
+    update: Update   # what was learned
     elites: Tensor   # [E,k,T,A] to be tried again
 
 @patch
@@ -189,6 +187,8 @@ def iterate(self: CEM, cost: Callable, noise, mean, std, elites=None) -> Step:
 # %% ../../nbs/5_planning/16_cem.ipynb #8a57231f
 @patch
 @torch.no_grad()
+@checked(cost=can('__call__'), episodes=whole(1), horizon=optional(whole(1)),
+         iterations=optional(whole(1)), init_sigma=optional(positive))
 @typed_or_empty
 def plan(self: CEM,
     cost: Callable,                    # [E,N,T,A] -> [E,N]
@@ -202,7 +202,7 @@ def plan(self: CEM,
     history: bool = False,             # keep samples, cost, elites, weights, mean, std of each?
 ) -> Plan:
     "Search for cheap action sequences."
-    _check_call(cost, generator, episodes, horizon, iterations)
+    require_type('generator', generator, torch.Generator, 'rng(seed)')
     E, R, log, own = episodes, self.restarts, [], getattr(cost, 'iterate', None)
     mean, std = self._start(E, horizon or self.horizon, init, init_sigma, generator.device)
     again = self._first(first, mean, E)
@@ -244,13 +244,6 @@ def _white(mean, n, generator):
     shape = len(mean), n, *mean.shape[1:]
     return torch.randn(shape, generator=generator, device=generator.device)
 
-def _check_call(cost, generator, episodes, horizon, iterations):
-    "Refuse what no search could begin with."
-    require_methods('cost', cost, '__call__')
-    require_type('generator', generator, torch.Generator, 'rng(seed)')
-    for name, n in dict(episodes=episodes, horizon=horizon, iterations=iterations).items():
-        if n is not None or name == 'episodes': require_int(name, n)
-
 # %% ../../nbs/5_planning/16_cem.ipynb #6463719f
 @patch
 def _result(self: CEM, step, E, generator):
@@ -267,14 +260,13 @@ def _result(self: CEM, step, E, generator):
 
 # %% ../../nbs/5_planning/16_cem.ipynb #887809f2
 @patch
+@checked(steps=whole(0))
 def shift(self: CEM, plan: Plan, steps: int):
     "What is left of `plan` after `steps` of its actions, as the next search's `init`."
     require_type('plan', plan, Plan)
-    return _rest(plan.actions if self.select == 'best' else plan.mean, steps)
-
-@checked(steps=whole(0))
-@typed
-def _rest(mean: Float[Tensor, "E T A"], steps: int): return mean[:, steps:]
+    part = 'actions' if self.select == 'best' else 'mean'
+    require_floats(f'plan.{part}', kept := getattr(plan, part), 'E T A')
+    return kept[:, steps:]
 
 # %% ../../nbs/5_planning/16_cem.ipynb #8b448896
 def _record(step, E):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    checked, positive, Precise, require_choice, require_finite, typed
+    can, checked, optional, positive, Precise, require_choice, require_finite, typed
 )
 
 # %% auto #0
@@ -28,6 +28,7 @@ def goal_distance(
     return torch.linalg.vector_norm(z - z_goal, dim=-1)
 
 # %% ../../nbs/5_planning/15_cost.ipynb #61a8779f
+@checked(jepa=can('predict'), penalty=optional(can('__call__')))
 @typed
 def goal_cost(
     jepa,                                # the world model: anything with predict(z [M,D], a [M,A])
@@ -67,6 +68,10 @@ class RevisitPenalty:
         z: Precise[Tensor, "{self.visited.shape[0]} N {self.visited.shape[2]}"],
     ) -> Precise[Tensor, "E N"]:
         require_finite(z=z)
+        return self.unchecked(z)
+
+    def unchecked(self, z: Tensor) -> Tensor:   # [E,N,D] -> [E,N]
+        "The same, for inner loops."
         squared = torch.cdist(z, self.visited.to(z)).square()         # [E,N,m]
         near = (-squared/(2*self.width**2)).exp()
         return (near @ self.weight.to(z)[..., None])[..., 0]

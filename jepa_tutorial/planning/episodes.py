@@ -11,8 +11,8 @@ import numpy as np, torch
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    require_choice, require_finite, require_generator, require_int, require_methods,
-    require_number, require_type, typed
+    require_choice, require_finite, require_floats, require_generator, require_int,
+    require_methods, require_number, require_record, require_type, typed
 )
 from jepa_tutorial.world.two_rooms import (
     GOAL_RADIUS, Layout, MAX_STEPS, move_unchecked, render, require_layout, require_on_floor, Rooms
@@ -28,9 +28,9 @@ __all__ = ['Tasks', 'sample_tasks', 'Episodes', 'run_policy', 'random_actions', 
 # %% ../../nbs/5_planning/19_episodes.ipynb #eaf916e2
 class Tasks(NamedTuple):
     "Episodes to be solved."
-    layout: Layout       # wall_x [E], door_y [E]
-    start: Tensor  # [E,2] pixels
-    goal: Tensor   # [E,2] pixels, in the other room
+    layout: Layout                # wall_x [E], door_y [E]
+    start: Float[Tensor, "E 2"]   # pixels
+    goal: Float[Tensor, "E 2"]    # pixels, in the other room
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #11061ea0
 def _check_draw(n, rooms, fixed, seed, margin):
@@ -70,7 +70,7 @@ class Episodes(NamedTuple):
     final_distance: Tensor  # [E] pixels from the goal at the end
     success: Tensor         # [E] bool: closer than 4.5 pixels at the end
     reached: Tensor         # [E] bool: closer than that at any time
-    seconds: float                # wall-clock time of all of them together
+    seconds: float          # wall-clock time of all of them together
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #efa4a357
 def _judge(path, tasks, seconds):
@@ -87,20 +87,16 @@ def _check_run(policy, tasks, steps, contact, generator, rooms):
     require_int('steps', steps)
     require_generator(generator)
     require_choice('contact', contact, 'stop', 'bounce')
-    _check_places(tasks.start, tasks.goal)
+    require_record('tasks', tasks, Tasks)
+    require_finite(**{'tasks.start': tasks.start, 'tasks.goal': tasks.goal})
     require_layout(tasks.layout, rooms, tasks.start.shape[:1])
     for k in ('start', 'goal') if tasks.start.device.type == 'cpu' else ():
         require_on_floor(f'tasks.{k}', getattr(tasks, k), tasks.layout, rooms)
 
-@typed
-def _check_places(start: Float[Tensor, "E 2"], goal: Float[Tensor, "E 2"]):
-    "Refuse what isn't a start and a goal for each task."
-    require_finite(start=start, goal=goal)
-
 # %% ../../nbs/5_planning/19_episodes.ipynb #f460763d
-@typed
-def _next_actions(start: Tensor, plan: Float[Tensor, "{start.shape[0]} k 2"]) -> list:
-    "The actions of a policy, one after another."
+def _next_actions(plan, episodes: int) -> list:
+    "The actions of a policy [E,k,2], one after another."
+    require_floats("policy's answer", plan, f'{episodes} k 2')
     return list(plan.unbind(1))
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #d0fec951
@@ -120,7 +116,8 @@ def run_policy(
     path, queue, began = [tasks.start], [], time.perf_counter()
     for t in range(steps):
         if not queue:
-            queue = _next_actions(tasks.start, policy(path[-1], tasks, steps - t, generator, rooms))
+            plan = policy(path[-1], tasks, steps - t, generator, rooms)
+            queue = _next_actions(plan, len(tasks.start))
         action = limit_norm(queue.pop(0), rooms.max_norm)
         path.append(move_unchecked(path[-1], action, tasks.layout, rooms, contact, generator))
         if progress: progress(t + 1, steps)

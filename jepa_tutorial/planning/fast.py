@@ -13,7 +13,8 @@ from jepa_tutorial.tools.checks import (
     require_choice, require_int, require_methods, require_same_home, typed
 )
 from ..tools.devices import amp_dtype, can_graph, CudaGraph
-from ..model.predictor import GRUPredictor
+from ..model.jepa import JEPA
+from ..model.predictor import GRUCell, GRUPredictor
 from .cem import CEM, Step
 from .cost import goal_cost, RevisitPenalty
 
@@ -103,11 +104,20 @@ def _blocks(jepa, actions: Tensor, rows: int):
     return ((e, x.contiguous()) for e, x in zip(owner.split(rows), a.split(rows, 1)))
 
 # %% ../../nbs/appendix/fast.ipynb #87dd38d8
+_KNOWN = JEPA.predict, GRUPredictor.forward, GRUCell.forward, GRUCell.gates
+
+def _computes_as_known(jepa, p) -> bool:
+    "Are the methods that the fast path replaces still those that it was written from?"
+    cell = p.cells[0]
+    used = jepa.predict, p.forward, cell.forward, cell.gates
+    return all(getattr(f, '__func__', f) is known for f, known in zip(used, _KNOWN))
+
 def _fits(jepa) -> bool:
     "Is this the kind of model that the fast path was written for?"
-    p, norm = jepa.predictor, getattr(jepa, 'norm', None)
-    one_gru = isinstance(p, GRUPredictor) and len(p.cells) == 1
-    return one_gru and isinstance(norm, nn.LayerNorm) and norm.elementwise_affine
+    p, norm = getattr(jepa, 'predictor', None), getattr(jepa, 'norm', None)
+    if not isinstance(p, GRUPredictor) or len(p.cells) != 1: return False
+    if not isinstance(norm, nn.LayerNorm) or norm.weight is None or norm.bias is None: return False
+    return _computes_as_known(jepa, p)
 
 # %% ../../nbs/appendix/fast.ipynb #3b1ed898
 class Cost:
@@ -134,8 +144,11 @@ class Cost:
 # %% ../../nbs/appendix/fast.ipynb #921eb1a1
 class FastCost(Cost):
     "The same numbers, by the rearrangements of this page."
-    def __init__(self, *args, rows: int | None = None):   # plans at a time; None: what fits 1 MB
-        super().__init__(*args)
+    def __init__(self,
+        *args, rows: int | None = None,   # plans at a time; None: what fits 1 MB
+        **kwargs,                         # these and *args as for `Cost`
+    ):
+        super().__init__(*args, **kwargs)
         if rows is not None: require_int('rows', rows)
         dev = self.start.device
         with torch.inference_mode(): self.p = _Weights(self.jepa, amp_dtype(dev) or torch.float32)
@@ -167,7 +180,7 @@ def _part(self: FastCost, fused, owner, a, counts) -> Tensor:
 
 def _extra(penalty: RevisitPenalty, h):
     "What the states [M,D] of E episodes cost extra, [M]."
-    return penalty(h.unflatten(0, (len(penalty.visited), -1))).flatten()
+    return penalty.unchecked(h.unflatten(0, (len(penalty.visited), -1))).flatten()
 
 # %% ../../nbs/appendix/fast.ipynb #5631212d
 @typed

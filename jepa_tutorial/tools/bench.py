@@ -33,15 +33,14 @@ __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'pla
 # %% ../../nbs/appendix/bench.ipynb #0288d8e6
 def plain_clip(cfg: TrajectoryConfig, generator: torch.Generator, rooms: Rooms = Rooms()) -> tuple:
     "One clip (obs [T,2,H,W], action [T,2], position [T,2]), one step and one frame after another."
-    layout, turn = (sample_layouts(1, rooms, cfg.fixed_wall, generator),
-                    torch.distributions.VonMises(torch.zeros(()), torch.tensor(cfg.kappa)))
+    layout = sample_layouts(1, rooms, cfg.fixed_wall, generator)
+    turn = torch.distributions.VonMises(torch.zeros(()), torch.tensor(cfg.kappa))
     low, high = rooms.low + 1., rooms.high - 1.
-    path, actions, heading = ([low + (high - low)*torch.rand(1, 2, generator=generator)], [],
-                              2*math.pi*torch.rand((), generator=generator))
+    path, actions = [low + (high - low)*torch.rand(1, 2, generator=generator)], []
+    heading = 2*math.pi*torch.rand((), generator=generator)
     for _ in range(cfg.steps):
-        length = (cfg.step_mean
-                  + cfg.step_std*torch.randn((),
-                                             generator=generator)).clamp(cfg.step_min, cfg.step_max)
+        length = cfg.step_mean + cfg.step_std*torch.randn((), generator=generator)
+        length = length.clamp(cfg.step_min, cfg.step_max)
         actions.append(length*torch.stack([heading.cos(), heading.sin()])[None])
         path.append(move_unchecked(path[-1], actions[-1], layout, rooms))
         heading = heading + turn.sample()
@@ -147,8 +146,8 @@ def training_case(dev: torch.device, scale: float = 1.) -> Case:
 # %% ../../nbs/appendix/bench.ipynb #3058606b
 def model_of(dev: torch.device, scale: float = 1.) -> JEPA:
     "An untrained model of the published size, or a small one."
-    jepa = JEPA() if scale >= 1 else JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=32),
-                                          GRUPredictor(32))
+    small = lambda: JEPA(ImpalaEncoder(channels=(4, 4, 4), dim=32), GRUPredictor(32))
+    jepa = JEPA() if scale >= 1 else small()
     return jepa.to(dev).eval().requires_grad_(False)
 
 def task_pictures(n: int, dev: torch.device) -> tuple:
@@ -258,9 +257,10 @@ def episode_costs(dev: torch.device, numbers=(1, 20, 200), scale: float = 1.,
 def import_seconds(module: str, repeats: int = 3) -> float:
     "Median time for a new Python to import `module`."
     code = f'import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)'
-    return median(sorted(float(subprocess.run([sys.executable, '-c', code], capture_output=True,
-                                              text=True, check=True).stdout)
-                         for _ in range(repeats)))
+    def once():
+        ask = [sys.executable, '-c', code]
+        return float(subprocess.run(ask, capture_output=True, text=True, check=True).stdout)
+    return median(sorted(once() for _ in range(repeats)))
 
 def machine(dev: torch.device) -> dict:
     "What a number was measured on."
@@ -303,15 +303,15 @@ def _case_line(c: dict, old: dict) -> str:
     "One case as a line, with what an earlier report says of its fast side."
     numbers = f"{c['plain']:10.3g}{c['fast']:10.4g}  {c['unit']:9}{c['times']:7.1f}x"
     spread = f"{c['spread']:8.0%}" if c['spread'] is not None else f"{'':8}"
-    return f"{c['name']:42}{numbers}{spread}" + (f"{old[c['case']]:10.4g}" if c['case'] in old
-                                                 else '')
+    before = f"{old[c['case']]:10.4g}" if c['case'] in old else ''
+    return f"{c['name']:42}{numbers}{spread}{before}"
 
 def _rate_line(c: dict, r: dict) -> str:
     "What the rate of a case means."
     if c['case'] == 'plan':
         share, most = r['operations']/c['fast']/r['ceiling'], r['ceiling']/1e9
         return (f"the fast iteration reaches {share:.0%} of {most:,.0f} billion operations per "
-                f"second")
+                "second")
     line = (f"the published configuration, 3,120 steps of 384 × 17 frames, would take "
             f"{_span(3120*384*17/c['fast'])} at this rate (computed)")
     if 'training_operations' not in r: return line
@@ -321,7 +321,7 @@ def _rate_line(c: dict, r: dict) -> str:
 def _batch_line(b: dict) -> str:
     "What a batch of episodes costs."
     return (f"{b['mode']} mode, {b['episodes']:>3} episodes together: {1000*b['plan']:8,.1f} ms a "
-            f"plan, "
+            "plan, "
             f"{b['episode']:9,.3f} s an episode (computed from {1e6*b['step']:,.0f} µs a step)")
 
 # %% ../../nbs/appendix/bench.ipynb #ed459459

@@ -11,15 +11,15 @@ from inspect import signature
 from itertools import chain, pairwise
 from typing import Any, cast, get_args, get_type_hints, TYPE_CHECKING, TypeVar
 import numpy as np, torch
-from jaxtyping import AbstractArray, AbstractDtype, jaxtyped
+from jaxtyping import AbstractArray, AbstractDtype, Float, jaxtyped
 from torch import nn, Tensor
 
 # %% auto #0
-__all__ = ['positive', 'share', 'size', 'F', 'brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'whole',
+__all__ = ['positive', 'share', 'size', 'brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'whole',
            'number', 'one_of', 'flag', 'optional', 'listed', 'require_fields', 'checked', 'require_type',
            'require_methods', 'require_generator', 'can', 'a_generator', 'a_mapping', 'require_same_home',
-           'require_finite', 'require_transitions', 'typed', 'typed_or_empty', 'require_record', 'record', 'short',
-           'nearest']
+           'require_finite', 'require_transitions', 'typed', 'typed_or_empty', 'require_floats', 'require_record',
+           'record', 'short', 'nearest']
 
 # %% ../../nbs/appendix/checks.ipynb #b77110d0
 def brief(x: Any) -> str:
@@ -41,12 +41,12 @@ def require_int(name: str, n: Any, low: int = 1, high: int = 10**9) -> int:
 
 # %% ../../nbs/appendix/checks.ipynb #d4d83b7a
 def require_number(name: str, x: Any, low: float = -1e18, high: float = 1e18,
-                   above: float = -np.inf):
-    "`x`, if it is a number from `low` to `high`, and above `above`."
+                   above: float = -np.inf, below: float = np.inf):
+    "`x`, if it is a number from `low` to `high`, and above `above` and below `below`."
     real = isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
-    if real and low <= x <= high and x > above: return x
+    if real and low <= x <= high and above < x < below: return x
     bounds = [f'above {above:g}']*(above > -np.inf) + [f'of at least {low:g}']*(low > -1e18)
-    bounds += [f'of at most {high:g}']*(high < 1e18)
+    bounds += [f'of at most {high:g}']*(high < 1e18) + [f'below {below:g}']*(below < np.inf)
     raise ValueError(f'{name} is {brief(x)}; give a number '
                      + (' and '.join(bounds) or 'that is finite'))
 
@@ -92,7 +92,8 @@ def listed(check: Callable, most: int = 10**6) -> Callable:
     def each(name, values):
         many = isinstance(values, Sequence) and not isinstance(values, (str, bytes))
         if not many or not 1 <= len(values) <= most:
-            raise ValueError(f'{name} is {brief(values)}; give a list of one or more')
+            number = 'one or more' if most == 10**6 else f'one to {most} values'
+            raise ValueError(f'{name} is {brief(values)}; give a list of {number}')
         for v in values: check(name, v)
     return each
 
@@ -105,16 +106,16 @@ def require_fields(
     mapping = isinstance(settings, Mapping)
     for name, check in checks.items():
         if not (name in settings if mapping else hasattr(settings, name)):
-            raise ValueError(f'{brief(settings)} has no {name}')
+            raise ValueError(f'{brief(settings)} has no {name}; give it one')
         check(name, settings[name] if mapping else getattr(settings, name))
 
-F = TypeVar('F', bound=Callable)
+_F = TypeVar('_F', bound=Callable)
 
 def checked(
     **checks: Callable,   # argument=check
-) -> Callable[[F], F]:
+) -> Callable[[_F], _F]:
     "A decorator that puts each argument that is given to its check."
-    def decorate(f: F) -> F:
+    def decorate(f: _F) -> _F:
         names = list(signature(f).parameters)
         @wraps(f)
         def call(*args, **kwargs):
@@ -123,7 +124,7 @@ def checked(
                 for name, check in checks.items():
                     if name in given: check(name, given[name])
             return f(*args, **kwargs)
-        return cast(F, call)
+        return cast(_F, call)
     return decorate
 
 # %% ../../nbs/appendix/checks.ipynb #8d9e34ec
@@ -135,9 +136,10 @@ def require_type(name: str, x: Any, kind: type, remedy: str = ''):
 def require_methods(name: str, x: Any, *methods: str):
     "Refuse what lacks a method."
     for m in methods:
-        if not callable(getattr(x, m, None)):
-            raise ValueError(f"{name} is {brief(x)}, which can't {m.strip('_')}; "
-                             f"give something that can, such as a trained model's {name}")
+        if callable(getattr(x, m, None)): continue
+        if m == '__call__': raise ValueError(f'{name} is {brief(x)}; give a function')
+        such = f", such as a trained model's {name}" if name in ('jepa', 'probe') else ''
+        raise ValueError(f"{name} is {brief(x)}, which can't {m}; give something that can{such}")
 
 # %% ../../nbs/appendix/checks.ipynb #80d0abd7
 def require_generator(g: Any, name: str = 'generator'):
@@ -249,8 +251,8 @@ def _annotation(dtype, dims: str) -> type: return dtype[Tensor, dims]
 
 def _home(model):
     "A tensor that shows where a module lives, if it is one that has any."
-    return next(chain(model.parameters(), model.buffers()),
-                None) if isinstance(model, nn.Module) else None
+    if not isinstance(model, nn.Module): return None
+    return next(chain(model.parameters(), model.buffers()), None)
 
 # %% ../../nbs/appendix/checks.ipynb #9a0761eb
 def _check_tensors(hints: dict, given: dict, empty: bool):
@@ -284,7 +286,7 @@ def _hints(f) -> dict:
     return found
 
 # %% ../../nbs/appendix/checks.ipynb #cbb8cd60
-def typed(f: F, empty: bool = False) -> F:
+def typed(f: _F, empty: bool = False) -> _F:
     "Check the tensors of each call of `f` against its annotations; `empty`: may they hold nothing?"
     known = signature(f).parameters
     defaults = {name: p.default for name, p in known.items() if p.default is not p.empty}
@@ -294,13 +296,18 @@ def typed(f: F, empty: bool = False) -> F:
         if not torch.compiler.is_compiling():
             _check_tensors(hints(), defaults | dict(zip(known, args)) | kwargs, empty)
         return f(*args, **kwargs)
-    return cast(F, checked)
+    return cast(_F, checked)
 
-def typed_or_empty(f: F) -> F:
+def typed_or_empty(f: _F) -> _F:
     "`typed`, where a batch may also be of nothing."
     return typed(f, empty=True)
 
 # %% ../../nbs/appendix/checks.ipynb #eae51f7a
+def require_floats(name: str, x: Any, dims: str):
+    "Refuse what isn't a tensor of floats with these dimensions, such as 'B D' or '3 N'."
+    if torch.compiler.is_compiling(): return
+    _check_tensors({name: ([_annotation(cast(Any, Float), dims)], False)}, {name: x}, False)
+
 _fields_of = lru_cache(_hints)
 
 def require_record(name: str, x: Any, kind: type, empty: bool = False):

@@ -8,14 +8,11 @@ import contextlib, errno, sys
 from collections.abc import Callable
 from functools import partial, wraps
 from inspect import signature
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser
-from .checks import nearest, require_choice, require_int, require_number
-from .evaluation import evaluations
 from jepa_tutorial.tools.pictures import (
-    can_draw, draw_episode, draw_training, draw_unroll, has_fixed_wall, unroll_fresh_clips
+    can_draw, draw_episode, draw_training, draw_unroll, unroll_fresh_clips
 )
 try: from fastcore.script import Param   # fastcore 1
 except ImportError:                      # fastcore 2
@@ -72,13 +69,8 @@ def _from_terminal(f) -> dict:
 # %% ../../nbs/appendix/commands.ipynb #bbe84ea3
 def _show(as_json: bool, numbers: dict, text: str):
     "Print the result, for a program or for a person."
-    print(dumps(numbers) if as_json else text)
-
-def _keep(path: Path, numbers: dict):
-    "Write the result to a file; it is written as a whole or not at all."
-    from jepa_tutorial.tools.files import write_files
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_files({path: (dumps(numbers, indent=1) + '\n').encode()})
+    from jepa_tutorial.tools.files import json_text
+    print(json_text(numbers) if as_json else text)
 
 def _out(run: str, out: str) -> Path:
     "Where files go: `--out`, else the run's folder, else runs/<name of the shipped model>."
@@ -107,6 +99,7 @@ def jepa_train(
 ):
     "Train a world model. Example: jepa_train quick optim.lr=3e-4 --out runs/mine"
     from jepa_tutorial.tools.config import load_config
+    from jepa_tutorial.tools.evaluation import evaluations
     from jepa_tutorial.tools.tracking import Track, track_to, train_tracked
     from jepa_tutorial.training.learner import require_trainable
     require_trainable(cfg := load_config(preset, *overrides))
@@ -141,6 +134,7 @@ def jepa_unroll(
     json: bool = False,  # print one line of JSON
 ):
     "Compare 90 predicted steps with what happens. Example: jepa_unroll runs/mine"
+    from jepa_tutorial.tools.checks import require_int
     require_int('clips', clips)
     unroll = unroll_fresh_clips(_load(run), clips, seed)
     error = unroll.error.tolist()
@@ -155,6 +149,7 @@ _PLANNERS = dict(fast='plan_fast', stuck_noise='plan_stuck_noise', revisit='plan
 def _planner(name: str, cost: str):
     "A planner by short name or YAML file, with the cost of the command line."
     from jepa_tutorial.planning.agent import load_planner
+    from jepa_tutorial.tools.checks import nearest, require_choice
     if name not in _PLANNERS and not Path(name).is_file():
         raise ValueError(f"no planner '{name}'{nearest(name, _PLANNERS)}")
     require_choice('cost', cost, '', 'sum', 'last')
@@ -229,6 +224,9 @@ def jepa_plan(
     json: bool = False,            # print one line of JSON instead of a table
 ):
     "Let a trained model plan. Example: jepa_plan quick --episodes 20 --gif"
+    from jepa_tutorial.tools.checks import require_int
+    from jepa_tutorial.tools.files import write_json
+    from jepa_tutorial.training.checkpoints import has_fixed_wall
     require_int('episodes', episodes)
     require_int('steps', steps)
     chosen, model, folder = _planner(planner, cost), _load(run), _out(run, out)
@@ -238,7 +236,7 @@ def jepa_plan(
     numbers = dict(run=str(run), planner=planner, episodes=episodes, tasks=tasks or f'seed {seed}',
                    steps=steps, contact=contact, seed=seed, results=results)
     _show(json, numbers, _table(results))
-    _keep(folder/'plan.json', numbers)
+    write_json(folder/'plan.json', numbers)
     if gif: draw_episode(todo, agent, int(agent.success.int().argmax()), folder)
 
 # %% ../../nbs/appendix/commands.ipynb #49e3dfd6
@@ -255,21 +253,28 @@ def jepa_reproduce(
     json: bool = False,            # print one line of JSON
 ):
     "Make the book's results. Example: jepa_reproduce --only fixed_wall --minutes 60 --final"
+    from jepa_tutorial.tools.checks import require_number
     from jepa_tutorial.tools.reproduce import load_results, matching, table
     from jepa_tutorial.tools.rows import queue
     require_number('minutes', minutes, above=0)
     rows = matching(queue(budget), only) if only else queue(budget)
-    folder = Path(out) if out else _results(list)
+    folder = Path(out) if out else _results()
     if not list: _reproduce(rows, folder, Path(runs), minutes, final, device or None, not json)
-    known = load_results(folder, final, [budget])
+    known = _all_known(final, budget) if list and not out else load_results(folder, final, [budget])
     results = {r: known[r] for r in rows}
     _show(json, dict(rows=[_known(*r) for r in results.items()]), table(results))
 
-def _results(only_read: bool) -> Path:
-    "The results that came with the package; where it is installed, new ones go into `results`."
+def _results() -> Path:
+    "Where results go: in a clone to the package's own, where it is installed to `results`."
     from jepa_tutorial.tools.files import PACKAGE, RESULTS
-    in_clone = (PACKAGE.parent/'nbs').is_dir()
-    return RESULTS if only_read or in_clone else Path('results')
+    return RESULTS if (PACKAGE.parent/'nbs').is_dir() else Path('results')
+
+def _all_known(final: bool, budget: str) -> dict:
+    "Every row with its result: the one that was made here, else the one that came along."
+    from jepa_tutorial.tools.files import RESULTS
+    from jepa_tutorial.tools.reproduce import load_results
+    shipped, own = (load_results(d, final, [budget]) for d in (RESULTS, _results()))
+    return {row: own[row] or result for row, result in shipped.items()}
 
 def _known(row, result) -> dict:
     "A row and what is known of it, for a program."
@@ -300,13 +305,15 @@ def jepa_bench(
 ):
     "Measure plain against fast code on this machine. Example: jepa_bench --only data,plan"
     from jepa_tutorial.tools.bench import CASES, report_table
+    from jepa_tutorial.tools.checks import require_int
+    from jepa_tutorial.tools.files import write_json
     names, old = only.split(',') if only else [*CASES], _earlier(baseline) if baseline else None
     if wrong := [n for n in names if n not in CASES]:
         raise ValueError(f"no case '{wrong[0]}'; there are {', '.join(CASES)}")
     require_int('repeats', repeats)
     report, path = _bench(names, repeats, device, out)
     _show(json, report, report_table(report, old) + f'\n{path}')
-    _keep(path, report)
+    write_json(path, report)
 
 # %% ../../nbs/appendix/commands.ipynb #67a636f5
 def _bench(names, repeats: int, device: str, out: str):
@@ -314,7 +321,7 @@ def _bench(names, repeats: int, device: str, out: str):
     from jepa_tutorial.tools.bench import report
     from jepa_tutorial.tools.devices import as_device, device as best
     dev = as_device(device or best())
-    path = Path(out) if out else _results(False)/f'bench-{dev.type}.json'
+    path = Path(out) if out else _results()/f'bench-{dev.type}.json'
     line = "  {name}: {times:.1f} times faster"
     tell = lambda case: print(line.format_map(case), file=sys.stderr, flush=True)
     return report(dev, names, repeats, on_update=tell), path
@@ -349,6 +356,7 @@ def jepa_sweep(
     json: bool = False,     # print one line of JSON instead of a table
 ):
     "Train every run of a sweep that isn't done. Example: jepa_sweep example --parallel 2"
+    from jepa_tutorial.tools.checks import require_int
     from jepa_tutorial.tools.runner import Cluster, run_single, run_sweep, survey, survey_table
     from jepa_tutorial.tools.sweeps import load_sweep
     require_int('parallel', parallel, 0)
@@ -388,6 +396,7 @@ def jepa_report(
     json: bool = False,                # print one line of JSON instead of a table
 ):
     "Average, draw and rank the runs of a sweep. Example: jepa_report runs/example"
+    from jepa_tutorial.tools.checks import require_int
     from jepa_tutorial.tools.report import report
     require_int('last', last)
     r = report(folder, encoder, average_over_seeds, last)

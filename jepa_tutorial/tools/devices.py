@@ -94,8 +94,8 @@ class CudaGraph:
 @patch
 def capture(self: CudaGraph, inputs, warmup_calls: int = 3):
     "Rehearse, and record one call."
-    self.inputs, side, graph = [x.clone()
-                                for x in inputs], torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    self.inputs = [x.clone() for x in inputs]
+    side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
     if self.generator is not None: graph.register_generator_state(self.generator)
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), torch.backends.cudnn.flags(enabled=True, benchmark=True):

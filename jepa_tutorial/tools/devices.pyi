@@ -26,9 +26,9 @@ def _constant(values, device, dtype): ...
 
 class CudaGraph:
     graph: Any
+    inputs: Any
     fn: Any
     generator: Any
-    inputs: Any
     outputs: Any
     def __init__(self, fn: Callable, generator: torch.Generator | None=None): ...
     def __call__(self, *inputs): ...

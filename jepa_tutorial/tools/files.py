@@ -4,14 +4,14 @@
 
 # %% ../../nbs/appendix/files.ipynb #b51fb55f
 from __future__ import annotations
-import contextlib, importlib.util, io, json, os, socket
+import contextlib, errno, importlib.util, io, json, math, os, socket
 from pathlib import Path
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 from .checks import brief, short
 
 # %% auto #0
 __all__ = ['PACKAGE', 'RESULTS', 'parse_json', 'reading', 'about_file', 'require_path', 'read_bytes', 'naming_folder',
-           'write_files', 'whole_file', 'write_file', 'locked_folder']
+           'write_files', 'whole_file', 'write_file', 'json_text', 'write_json', 'locked_folder']
 
 # %% ../../nbs/appendix/files.ipynb #ab097752
 _here = globals().get('__file__') or importlib.util.find_spec('jepa_tutorial.tools').origin
@@ -98,7 +98,29 @@ def write_file(path: Path, data: bytes):
     "Write a file in one piece: it has its old content or its new one, whatever happens."
     write_files({path: data})
 
+# %% ../../nbs/appendix/files.ipynb #88064ee6
+def json_text(numbers, indent: int | None = None) -> str:
+    "Numbers as JSON, with null for one that isn't finite."
+    def known(x):
+        if isinstance(x, dict): return {k: known(v) for k, v in x.items()}
+        if isinstance(x, (list, tuple)): return [known(v) for v in x]
+        return None if isinstance(x, float) and not math.isfinite(x) else x
+    return json.dumps(known(numbers), indent=indent)
+
+def write_json(path: Path, numbers):
+    "Write numbers as JSON, in one piece; the folder is made if it is missing."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, (json_text(numbers, 1) + '\n').encode())
+
 # %% ../../nbs/appendix/files.ipynb #aa75521a
+def _take_lock(folder: Path):
+    "The folder's lock: the system's, or a file that is there, on a drive that knows no locks."
+    try: (lock := FileLock(folder/'.lock')).acquire(timeout=0)
+    except OSError as e:
+        if e.errno not in (errno.ENOLCK, errno.EOPNOTSUPP): raise
+        (lock := SoftFileLock(folder/'.softlock')).acquire(timeout=0)
+    return lock
+
 @contextlib.contextmanager
 def locked_folder(folder: Path):
     "Make a run's folder and keep others out; a `ValueError` names the process that is there."
@@ -108,12 +130,13 @@ def locked_folder(folder: Path):
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; choose a folder for the run")
     folder.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(folder/'.lock'), folder/'.holder'
-    try: lock.acquire(timeout=0)
-    except Timeout:
+    holder = folder/'.holder'
+    try: lock = _take_lock(folder)
+    except Timeout as e:
         who = holder.read_text() if holder.exists() else 'that is about to give its name'
+        gone = f', or delete {e.lock_file} if it is gone' if 'soft' in e.lock_file else ''
         raise ValueError(f"{folder} is in use by process {who}; "
-                         "wait for it, or choose another folder") from None
+                         f"wait for it, or choose another folder{gone}") from None
     try:
         with naming_folder(folder): holder.write_text(f'{os.getpid()} on {socket.gethostname()}')
         yield

@@ -8,7 +8,7 @@ import contextlib
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['can_draw', 'draw_training', 'has_fixed_wall', 'unroll_fresh_clips', 'draw_unroll', 'pictures', 'draw_episode']
+__all__ = ['can_draw', 'draw_training', 'unroll_fresh_clips', 'draw_unroll', 'pictures', 'draw_episode']
 
 # %% ../../nbs/appendix/pictures.ipynb #2fb97be7
 def can_draw() -> bool:
@@ -39,14 +39,6 @@ def draw_training(rows: list, path: Path):
             ax.plot(x, y)
             ax.set_title(k.replace('_', ' '))
 
-# %% ../../nbs/appendix/pictures.ipynb #a10220ed
-def has_fixed_wall(card: dict) -> bool:
-    "Was the model trained in one room?"
-    try: return bool(card['config']['data']['fixed_wall'])
-    except (KeyError, TypeError):
-        raise ValueError("the model's card doesn't say whether its wall was fixed "
-                         "(config.data.fixed_wall); take a model that jepa_train made") from None
-
 # %% ../../nbs/appendix/pictures.ipynb #131c94fd
 def unroll_fresh_clips(
     model,       # Trained
@@ -56,6 +48,7 @@ def unroll_fresh_clips(
     "Rollouts of ninety steps beside what happened, on fresh clips."
     from jepa_tutorial.tools.devices import rng
     from jepa_tutorial.world.trajectories import TrajectoryConfig, sample_clips
+    from jepa_tutorial.training.checkpoints import has_fixed_wall
     from jepa_tutorial.training.unrolling import unroll_eval
     dev = next(model.jepa.parameters()).device
     cfg = TrajectoryConfig(clip=91, fixed_wall=has_fixed_wall(model.card))
@@ -97,10 +90,10 @@ def draw_episode(
     "The animation of episode `i`, and the picture of its task."
     from jepa_tutorial.tools.files import write_files
     from jepa_tutorial.tools.plotting import gif_bytes, episode_frames
-    from jepa_tutorial.world.two_rooms import Layout, Rooms, render
+    from jepa_tutorial.world.two_rooms import GOAL_RADIUS, Layout, Rooms, render
     one = Layout(*(v[i:i+1].cpu() for v in tasks.layout))
     path, goal = episodes.position[i].cpu(), tasks.goal[i].cpu()
-    away = (path - goal).norm(dim=-1) >= 4.5
+    away = (path - goal).norm(dim=-1) >= GOAL_RADIUS
     last = min(len(path), int(away.nonzero().max()) + 12) if away.any() else 2
     many = Layout(*(v.expand(last) for v in one))
     frames = episode_frames(render(path[:last], many, Rooms()), render(goal[None], one, Rooms())[0])

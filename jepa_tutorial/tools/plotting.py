@@ -97,7 +97,7 @@ def _pixels(name, x) -> np.ndarray:
     x = np.asarray(x.cpu() if hasattr(x, 'cpu') and x.device.type != 'meta' else x)
     if x.dtype != np.uint8 or x.ndim < 3 or x.shape[-3] != 2 or not x.size:
         raise ValueError(f'{name} is {x.dtype} of shape {list(x.shape)}; give uint8 [...,2,H,W], '
-                         f'as `render` makes them')
+                         'as `render` makes them')
     return x
 
 # %% ../../nbs/appendix/plotting.ipynb #203fcf6a
@@ -153,16 +153,18 @@ def _coloured(f) -> np.ndarray:
     x = np.asarray(f)
     if x.dtype != np.uint8 or x.ndim != 3 or x.shape[2] != 3 or not x.size:
         raise ValueError(f'frames holds {x.dtype} of shape {list(x.shape)}; give pictures uint8 '
-                         f'[H,W,3]')
+                         '[H,W,3]')
     return x
 
 # %% ../../nbs/appendix/plotting.ipynb #f92317e5
 def gif_bytes(frames: list, fps: float, scale: int) -> bytes:
     "The content of a looping GIF that rests a second on its last frame."
-    ims = [PILImage.fromarray(np.asarray(f)).resize((f.shape[1]*scale, f.shape[0]*scale),
-                                                    PILImage.Resampling.NEAREST) for f in frames]
-    ims = [im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE)
-           for im in ims]
+    def picture(f):
+        size = f.shape[1]*scale, f.shape[0]*scale
+        im = PILImage.fromarray(np.asarray(f)).resize(size, PILImage.Resampling.NEAREST)
+        return im.quantize(64, method=PILImage.Quantize.FASTOCTREE, dither=PILImage.Dither.NONE)
+
+    ims = [picture(f) for f in frames]
     buf, ms = io.BytesIO(), [int(1000/fps)]*(len(ims) - 1) + [1000]
     ims[0].save(buf, format='gif', save_all=True, append_images=ims[1:], duration=ms, loop=0,
                 optimize=True)

@@ -122,8 +122,8 @@ def summarise(
     last: int = 3,             # epochs
 ) -> list[dict]:               # group, settings, metric, mean, std, n
     "Average each metric over its last epochs, and over seeds."
-    who = [k for k in rows[0] if k not in ('epoch', 'step', 'metric', 'value',
-                                           *(('run', 'seed') if over_seeds else ()))]
+    summed = {'epoch', 'step', 'metric', 'value', *(('run', 'seed') if over_seeds else ())}
+    who = [k for k in rows[0] if k not in summed]
     cells = {}
     for r in rows: cells.setdefault((*(r[k] for k in who), r['metric']), []).append(r)
     late = lambda rs: [r['value'] for r in rs
@@ -179,8 +179,8 @@ def draw_curves(rows: list[dict], metrics=None):   # -> Figure
     from matplotlib.figure import Figure
     metrics = metrics or list(dict.fromkeys(r['metric'] for r in rows))
     fig = Figure(figsize=(10, 2.3*-(-len(metrics)//4)), layout='constrained')
-    axs, groups = fig.subplots(-(-len(metrics)//4), min(4, len(metrics)),
-                               squeeze=False).flat, list(dict.fromkeys(r['group'] for r in rows))
+    axs = fig.subplots(-(-len(metrics)//4), min(4, len(metrics)), squeeze=False).flat
+    groups = list(dict.fromkeys(r['group'] for r in rows))
     look = {g: dict(color=c, ls=s)
             for g, c, s in zip(groups, colormaps['plasma'](np.linspace(0, .48, len(groups))),
                                itertools.cycle(('-', '--', ':', '-.')))}
@@ -207,11 +207,13 @@ def _panel(ax, rows, metric, look: dict):
 # %% ../../nbs/appendix/report.ipynb #f2e0cd7c
 def settings_of(summary: list[dict]) -> list[str]:
     "The settings that a sweep varied."
-    return [k for k in summary[0] if k not in ('run', 'group', 'seed', 'metric', 'mean', 'std',
-                                               'n')]
+    others = 'run', 'group', 'seed', 'metric', 'mean', 'std', 'n'
+    return [k for k in summary[0] if k not in others]
 
-# setting -> value -> (mean, standard deviation over configurations, number)
-def marginals(summary: list[dict], metric: str) -> dict:
+def marginals(
+    summary: list[dict],   # from `summarise`
+    metric: str,
+) -> dict:   # setting -> value -> (mean, standard deviation over configurations, number)
     "For each setting and each of its values, the mean over all configurations that have it."
     rows, out = [r for r in summary if r['metric'] == metric], {}
     for r in rows:
@@ -283,7 +285,7 @@ def _draw(to: Path, rows, summary):
     try: from jepa_tutorial.tools.plotting import use_style
     except ImportError: return
     use_style()
-    figures = dict(curves=draw_curves(rows)) | (dict(marginals=draw_marginals(summary))
-                                                if settings_of(summary) else {})
+    figures = dict(curves=draw_curves(rows))
+    if settings_of(summary): figures['marginals'] = draw_marginals(summary)
     for name, fig in figures.items():
         with whole_file(to/f'{name}.png') as f: fig.savefig(f)

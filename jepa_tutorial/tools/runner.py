@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from .checks import nearest
 from .files import parse_json, read_bytes, reading, write_file
 from .config import read_yaml
-from .devices import device as best_device
+from .devices import as_device, device as best_device
 from ..training.learner import Learner, train_step
 from ..training.resuming import read_metrics, require_same_settings
 from ..training.settings import encoded_frames
@@ -201,7 +201,7 @@ def measure_rate(
     steps: int = 2,      # that are timed, after one that isn't
 ) -> float:
     "Frames per second of training with these settings on this machine."
-    dev = torch.device(device or best_device())
+    dev = as_device(device or best_device())
     if dev.type == 'cpu':                             # seconds, not minutes
         cfg = OmegaConf.merge(cfg, dict(optim=dict(batch=min(cfg.optim.batch, 32))))
     learner = Learner(cfg, dev)
@@ -279,8 +279,8 @@ def _keep(sweep: Sweep, out: Path):
         raise ValueError(f'{out} holds a sweep with another base or other shared overrides; choose '
                          'another folder')
     runs = [list(t.overrides) for t in dict.fromkeys([*old.trials, *sweep.trials])]
-    text = OmegaConf.to_yaml(OmegaConf.create(dict(name=sweep.name, base=sweep.base,
-                                                   overrides=list(sweep.overrides), runs=runs)))
+    whole = dict(name=sweep.name, base=sweep.base, overrides=list(sweep.overrides), runs=runs)
+    text = OmegaConf.to_yaml(OmegaConf.create(whole))
     if not path.is_file() or path.read_bytes() != text.encode():
         out.mkdir(parents=True, exist_ok=True)
         write_file(path, text.encode())
@@ -290,7 +290,7 @@ def slots(n: int, device: str = '') -> tuple:   # runs at a time, threads of eac
     "How many of `n` runs this machine takes at a time."
     ours = hasattr(os, 'sched_getaffinity')           # this process may not have all cores
     cores = len(os.sched_getaffinity(0)) if ours else os.cpu_count() or 1
-    gpus = torch.cuda.device_count() if torch.device(device or best_device()).type == 'cuda' else 0
+    gpus = torch.cuda.device_count() if as_device(device or best_device()).type == 'cuda' else 0
     at_once = max(1, min(n, gpus or cores))           # below, OMP_NUM_THREADS still counts
     return at_once, max(1, min(cores//at_once, torch.get_num_threads())), gpus
 
@@ -407,6 +407,7 @@ def run_sweep(
     "Run whatever is missing of a sweep."
     out = Path(out)
     if on not in ('local', 'slurm'): raise ValueError(f"on='{on}' must be local or slurm")
+    _require_device(device, on)
     with locked(out/'sweep.lock'):
         todo = open_trials(sweep, out)
         _keep(sweep, out)
@@ -417,11 +418,19 @@ def run_sweep(
             on_update(f"submitted {', '.join(jobs)}")
     return survey(sweep, out)
 
+# %% ../../nbs/appendix/runner.ipynb #3fdb681d
+def _require_device(device: str, on: str):
+    "Refuse a device that isn't one of this machine's; what a cluster has, only its jobs know."
+    if not device: return
+    if on == 'local': as_device(device)
+    elif device.split(':')[0] not in ('cpu', 'cuda', 'mps'):
+        raise ValueError(f"device is {device!r}; choose 'cpu', 'cuda' or 'mps'")
+
 # %% ../../nbs/appendix/runner.ipynb #0069c4b8
 def _estimate(sweep: Sweep, todo, out: Path, on: str, at_once: int, device: str,
               cluster: Cluster) -> dict:
     "The plan, with a rate from finished runs, or measured where the runs will be."
-    fit, threads, _ = slots(at_once or len(todo), device)
+    fit, threads, _ = slots(at_once or len(todo), device if on == 'local' else '')
     rate = known_rate(sweep, out)
     if todo and on == 'local' and not rate:
         before = torch.get_num_threads()
@@ -442,6 +451,7 @@ def run_single(
     "Train one run of a sweep in this process."
     out, names = Path(out), [t.name for t in sweep.trials]
     if name not in ('next', *names): raise ValueError(f"no run '{name}'{nearest(name, names)}")
+    _require_device(device, 'local')
     todo = [t for t in open_trials(sweep, out) if name in ('next', t.name)][:1]
     _keep(sweep, out)
     for t in todo:

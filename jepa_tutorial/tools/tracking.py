@@ -135,9 +135,9 @@ class Wandb:
 @patch
 def show(self:Wandb, name: str, path: Path):
     "A picture or an animation."
-    kind = self.wandb.Video(str(path),
-                            format='gif') if path.suffix == '.gif' else self.wandb.Image(str(path))
-    self.run.log({name: kind}, step=max(self.step, self.run.step))
+    if path.suffix == '.gif': shown = self.wandb.Video(str(path), format='gif')
+    else: shown = self.wandb.Image(str(path))
+    self.run.log({name: shown}, step=max(self.step, self.run.step))
 
 TRACKERS = dict(wandb=Wandb, tensorboard=TensorBoard)
 

@@ -88,7 +88,7 @@ def animate(
     many = {k: len(v) for k, v in values.items() if isinstance(v, list)}
     if len({*many.values()}) != 1:
         raise ValueError(f'values have the lengths {many}; give at least one list, and all lists '
-                         f'of one length')
+                         'of one length')
     n = max(many.values())
     each = [{k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(n)]
     with tempfile.TemporaryDirectory() as folder:

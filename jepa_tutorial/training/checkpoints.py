@@ -19,8 +19,8 @@ from ..model.normalizer import Normalizer
 from .probing import PositionProbe
 
 # %% auto #0
-__all__ = ['WEIGHTS', 'USUAL', 'Trained', 'require_shapes', 'require_finite_weights', 'save_trained', 'load_trained',
-           'load_pretrained', 'card_table']
+__all__ = ['WEIGHTS', 'Trained', 'require_shapes', 'require_finite_weights', 'save_trained', 'load_trained', 'load_pretrained',
+           'has_fixed_wall', 'card_table']
 
 # %% ../../nbs/appendix/checkpoints.ipynb #6106f696
 class Trained(NamedTuple):
@@ -63,7 +63,8 @@ def _files(path) -> tuple[Path, Path]:
 def _build(card: dict, source, jepa=None, probe=None) -> Trained:
     "A model of the card's shape, on the device `meta`: as yet without weights."
     if jepa is None and isinstance(made := card.get('made_of'), list):
-        raise ValueError(f"{source} is of a model of another kind ({', '.join(map(str, made))}); "
+        parts = [str(m) for m in made if m not in ('Identity', 'NoneType')]
+        raise ValueError(f"{source} is of a model of another kind ({', '.join(parts)}); "
                          "build one, and give it as jepa=")
     with torch.device('meta'):
         if jepa is None: jepa = _described(card, source)
@@ -87,14 +88,11 @@ def _described(card: dict, source) -> JEPA:
 def _normalizer(values: dict, channels: int = 2) -> Normalizer:
     "The card's own, for images of so many channels."
     made = Normalizer(**values)
-    lengths = {k: len(v) for k, v in made.values().items()}
-    images, positions = lengths['obs_mean'], (lengths['position_mean'], lengths['position_std'])
-    if images not in (channels, 2) or lengths['obs_std'] != images or positions != (2, 2):
-        raise ValueError(f'the normalizer needs {channels} numbers each for images, '
-                         f'2 for positions, and positive deviations; got {values}')
-    return made
+    if len(made.obs_mean) in (channels, 2): return made
+    raise ValueError(f'the normalizer has {len(made.obs_mean)} numbers each for images, which have '
+                     f'{channels} channels')
 
-USUAL = dict(in_channels=2, img_size=65, action_dim=2)   # of a model in this world
+_USUAL = dict(in_channels=2, img_size=65, action_dim=2)   # of a model in this world
 
 def _description(jepa: nn.Module) -> dict:
     "What a card has to say of a model beside its settings, so that it can be built again."
@@ -103,10 +101,10 @@ def _description(jepa: nn.Module) -> dict:
     parts = [getattr(jepa, k, None) for k in ('encoder', 'predictor', 'action_encoder', 'own_norm')]
     made_of = [type(m).__name__ for m in parts]
     if made_of != ['ImpalaEncoder', 'GRUPredictor', 'Identity', 'NoneType']:
-        return kept | dict(made_of=made_of[:2])
+        return kept | dict(made_of=made_of)
     channels, size, _ = jepa.encoder.in_shape
     sizes = dict(in_channels=channels, img_size=size, action_dim=jepa.predictor.action_dim)
-    other = {k: v for k, v in sizes.items() if v != USUAL[k]}
+    other = {k: v for k, v in sizes.items() if v != _USUAL[k]}
     return kept | (dict(sizes=other) if other else {})
 
 # %% ../../nbs/appendix/checkpoints.ipynb #5a27bb23
@@ -270,6 +268,14 @@ def load_pretrained(
         raise ValueError(f'no shipped model {brief(str(name))}{nearest(name, known)}')
     return load_trained(WEIGHTS/name, device)
 
+# %% ../../nbs/appendix/checkpoints.ipynb #14df7050
+def has_fixed_wall(card: dict) -> bool:
+    "Was the model trained in one room?"
+    try: return bool(card['config']['data']['fixed_wall'])
+    except (KeyError, TypeError, IndexError):
+        raise ValueError("the model's card doesn't say whether its wall was fixed "
+                         "(config.data.fixed_wall); take a model that jepa_train made") from None
+
 # %% ../../nbs/appendix/checkpoints.ipynb #93d0b2d9
 def _short(v) -> str:
     "A value of a card in few words."
@@ -285,6 +291,6 @@ def card_table(
     "A card as a Markdown table, groups of settings on one line; long lists are left out."
     require_type('card', card, dict, 'the card of a Trained')
     card = _plain(card)
-    rows = {k: v for k, v in card.items() if k != 'config'
-            and not isinstance(v, list)} | card.get('config', {})
+    rows = {k: v for k, v in card.items() if k != 'config' and not isinstance(v, list)}
+    rows |= card.get('config', {})
     return '\n'.join(['| | |', '|---|---|'] + [f'| {k} | {_short(v)} |' for k, v in rows.items()])

@@ -9,8 +9,10 @@ __all__ = ['PositionProbe', 'probe_loss', 'embed', 'decode', 'probe_error', 'fit
 import torch, torch.nn as nn, torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from ..tools.checks import (a_generator, can, checked, number, Pixels, require_finite,
-                                        require_int, require_methods, size, typed, whole )
+from jepa_tutorial.tools.checks import (
+    a_generator, can, checked, number, Pixels, require_finite, require_int, require_methods, size,
+    typed, whole
+)
 from ..model.jepa import JEPA
 
 # %% ../../nbs/4_training/11_probing.ipynb #202605a7

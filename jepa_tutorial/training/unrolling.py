@@ -111,10 +111,11 @@ def unroll_frames(
 def crossing_step(
     position: Float[Tensor, "B T 2"],   # pixels
     layout: Layout,                     # [B]
+    rooms: Rooms = Rooms(),             # lengths
 ) -> Int[Tensor, " B"]:                 # first step in the other room; T where there is none
     "When each trajectory first passes its wall."
     require_finite(position=position)
-    require_layout(layout, Rooms(), position.shape[:1], position.device)
-    right = position[..., 0] > layout.wall_x.to(position)[..., None]
+    require_layout(layout, rooms, position.shape[:1], position.device)
+    right = position[..., 0] > layout.wall_x[..., None]
     crossed = right != right[:, :1]
     return torch.where(crossed.any(1), crossed.int().argmax(1), position.shape[1])

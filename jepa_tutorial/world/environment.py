@@ -136,8 +136,8 @@ def reset(self:TwoRoomsEnv, *, seed=None, options=None):
     "Begin an episode; `options` may name layout, start and goal."
     gymnasium.Env.reset(self, seed=seed)
     self.generator = rng(int(self.np_random.integers(2**31)))
-    self.layout, self.position, self.goal = _task(options, 1, self.rooms, self.fixed,
-                                                  self.generator)
+    task = _task(options, 1, self.rooms, self.fixed, self.generator)
+    self.layout, self.position, self.goal = task
     self.steps, self.walls = 0, draw_walls(self.layout, self.rooms)
     self.goal_image = self._see(self.goal)
     return self._observe()
@@ -175,8 +175,8 @@ class TwoRoomsVectorEnv(gymnasium.vector.VectorEnv):
         _check_env(self)
         require_int('num_envs', num_envs)
         self.single_observation_space, self.single_action_space = _spaces(rooms)
-        self.observation_space, self.action_space = (batch_space(s, num_envs)
-                                                     for s in _spaces(rooms))
+        many = [batch_space(s, num_envs) for s in _spaces(rooms)]
+        self.observation_space, self.action_space = many
 
 # %% ../../nbs/appendix/environment.ipynb #189f30b1
 @patch

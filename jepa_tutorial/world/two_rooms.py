@@ -11,16 +11,17 @@ import numpy as np, torch
 from fastcore.basics import patch
 from jaxtyping import Bool, Float, Real, UInt8
 from torch import Tensor
-from ..tools.checks import (a_generator, checked, number, one_of, positive,
-                                        Precise, require_fields, require_finite, require_int,
-                                        require_number, require_record, require_same_home,
-                                        require_type, typed_or_empty, whole )
+from jepa_tutorial.tools.checks import (
+    a_generator, checked, number, one_of, positive, Precise, require_fields, require_finite,
+    require_int, require_number, require_record, require_same_home, require_type, typed_or_empty,
+    whole
+)
 from ..tools.devices import as_device
 
 # %% auto #0
 __all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'Rooms', 'require_rooms', 'Layout', 'require_draw', 'sample_layouts', 'door_middle',
-           'is_blocked', 'contact_point', 'move_unchecked', 'require_layout', 'require_on_floor', 'move', 'sample_free',
-           'sample_start_goal', 'draw_walls', 'paint_dots', 'render']
+           'is_blocked', 'blocked_unchecked', 'contact_point', 'move_unchecked', 'require_layout', 'require_on_floor',
+           'move', 'sample_free', 'sample_start_goal', 'draw_walls', 'paint_dots', 'render']
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #a3f0a3e6
 @dataclass(frozen=True)
@@ -131,6 +132,10 @@ def is_blocked(
 ) -> Bool[Tensor, "*B"]:
     "Does the straight way of the action touch a wall? (@eq-slab, @eq-blocked)"
     require_same_home('door', door, position, exactly=True)
+    return blocked_unchecked(position, action, door, rooms)
+
+def blocked_unchecked(position: Tensor, action: Tensor, door: Tensor, rooms: Rooms) -> Tensor:
+    "`is_blocked` without a look at its input: the kernel of inner loops."
     k, target = _numbers(rooms, position.device, position.dtype), position + action
     outside = (target - k.middle).abs_().amax(-1) >= k.reach
     # seen from the door
@@ -196,7 +201,7 @@ def move_unchecked(
     rooms=Rooms(), contact='stop', generator=None,
 ) -> Tensor:
     "`move` without a look at its input: the kernel of inner loops."
-    stopped = is_blocked(position, action, door_middle(layout, position), rooms)[..., None]
+    stopped = blocked_unchecked(position, action, door_middle(layout, position), rooms)[..., None]
     rest = position if contact == 'stop' else _bounce(position, action, layout, rooms, generator)
     return torch.where(stopped, rest, position + action)
 
@@ -232,7 +237,7 @@ def require_on_floor(name: str, value: Tensor, layout: Layout, rooms: Rooms):
     bad = is_blocked(value, torch.zeros_like(value), door_middle(layout, value), rooms)
     if bad.any():
         raise ValueError(f'{name} {value[bad][0].tolist()} lies in a wall; choose a position on '
-                         'the floor, ' f'between {rooms.low} and {rooms.high}')
+                         f'the floor, between {rooms.low} and {rooms.high}')
     return value
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #d47a3abb
@@ -287,7 +292,7 @@ def _check_margin(layout, margin, low, high, reach):
     left, right = layout.wall_x.min().item(), layout.wall_x.max().item()
     if left - reach <= low or right + reach >= high:
         raise ValueError(f'margin is {margin:g}, and leaves no floor beside a wall at {left:g} to '
-                         f'{right:g}; ' 'choose a smaller margin, or another layout')
+                         f'{right:g}; choose a smaller margin, or another layout')
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #4fee2c3c
 @checked(generator=a_generator)

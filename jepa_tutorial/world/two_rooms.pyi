@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Real, UInt8
 from torch import Tensor
-from ..tools.checks import a_generator, checked, one_of, Precise, typed_or_empty
+from jepa_tutorial.tools.checks import a_generator, checked, one_of, Precise, typed_or_empty
 
-__all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'Rooms', 'require_rooms', 'Layout', 'require_draw', 'sample_layouts', 'door_middle', 'is_blocked', 'contact_point', 'move_unchecked', 'require_layout', 'require_on_floor', 'move', 'sample_free', 'sample_start_goal', 'draw_walls', 'paint_dots', 'render']
+__all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'Rooms', 'require_rooms', 'Layout', 'require_draw', 'sample_layouts', 'door_middle', 'is_blocked', 'blocked_unchecked', 'contact_point', 'move_unchecked', 'require_layout', 'require_on_floor', 'move', 'sample_free', 'sample_start_goal', 'draw_walls', 'paint_dots', 'render']
 
 @dataclass(frozen=True)
 class Rooms:
@@ -57,6 +57,8 @@ def _numbers(rooms, device, dtype): ...
 @checked(rooms=require_rooms)
 @typed_or_empty
 def is_blocked(position: Precise[Tensor, '*B 2'], action: Precise[Tensor, '*B 2'], door: Precise[Tensor, '*#B 2'], rooms: Rooms=Rooms()) -> Bool[Tensor, '*B']: ...
+
+def blocked_unchecked(position: Tensor, action: Tensor, door: Tensor, rooms: Rooms) -> Tensor: ...
 
 def _meetings(position, action, door, rooms): ...
 

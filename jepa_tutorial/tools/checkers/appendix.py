@@ -67,7 +67,7 @@ def check_equal_normalized(pair):
     need(not torch.equal(a, b), 'the frames are the same.')
     off = (Normalizer().obs(a) - Normalizer().obs(b)).abs().max().item()
     need(off < 1e-3, f'they still differ by up to {off:.2g} after normalising; look at what a '
-         f'factor for a whole channel does.')
+         'factor for a whole channel does.')
     return 'different bytes, the same picture for a network.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #5eac94c6
@@ -174,7 +174,7 @@ def check_planner_file(path):
     need(steps == 10, f'your planner executes {steps} actions of each plan, not 10.')
     other = [k for k in fast if mine[k] != fast[k] and k != 'execute_steps']
     need(not other, f"{', '.join(other)} differ from plan_fast too: does your file begin with "
-         f"base: plan_fast?")
+         "base: plan_fast?")
     return 'half as many plans, each followed for longer.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #a7c8833c

@@ -180,7 +180,7 @@ def check_best_scale(best_scale):
         need(not _same_number(got, alpha/(delta*q)),
              'the derivative of s² is 2s; a factor of two got lost.')
         need(torch.as_tensor(got) <= 1, f'for q = {q} you answer {float(got):.3g}; beyond 1 the '
-             f'variance loss is already zero, and only the other term grows.')
+             'variance loss is already zero, and only the other term grows.')
         close(got, want, f'the best scale for q = {q}, α = {alpha:g}, δ = {delta:g}', atol=1e-4)
     return 'it shrinks from δ = α/2q on, and never to nothing.'
 
@@ -221,8 +221,8 @@ def check_wall_only(wall_only):
 def check_inverse_dynamics_floor(floor):
     "Is `floor(actions, blocked)` the smallest loss of a predictor that sees only the motion?"
     g = torch.Generator().manual_seed(0)
-    a, blocked = (torch.randn(3, 9, 2, generator=g) + torch.tensor([1., -.5]),
-                  torch.rand(3, 8, generator=g) < .4)
+    a = torch.randn(3, 9, 2, generator=g) + torch.tensor([1., -.5])
+    blocked = torch.rand(3, 8, generator=g) < .4
     got, lost, share = floor(a, blocked), a[:, :-1][blocked], blocked.float().mean()
     need(not _same_number(got, lost.var(0, correction=0).mean()),
          'you took the mean over the blocked steps alone; the loss counts the free ones too, each '

@@ -57,7 +57,7 @@ def check_receptive_field(stacks):
     need(stacks != 3, 'three are enough only because a stride of 2 doubles the step of everything '
          'behind it.')
     need(stacks == 6, f'{stacks} stacks would see {reach(stacks)} pixels: each of the six layers '
-         f'of a stack adds k − 1 = 2.')
+         'of a stack adds k − 1 = 2.')
     return 'six, each at full resolution. Striding buys receptive field and speed for precision.'
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #f4d17738
@@ -120,8 +120,8 @@ def _small_jepa():
     "A small untrained model, embeddings of two clips of six frames, and their actions."
     from jepa_tutorial.model.jepa import build_jepa
     torch.manual_seed(0)
-    return build_jepa(dict(dim=8, channels=[2],
-                           num_layers=1)), torch.randn(2, 6, 8), torch.randn(2, 6, 2)
+    jepa = build_jepa(dict(dim=8, channels=[2], num_layers=1))
+    return jepa, torch.randn(2, 6, 8), torch.randn(2, 6, 2)
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #020b3714
 @checker
@@ -146,7 +146,7 @@ def check_polar(Polar):
     a = torch.tensor([[3., 4.], [-2., 0.], [0., 0.]])
     got = Polar()(a)
     need(got.shape == (3, 3), f'the shape is {list(got.shape)}; from [3,2] it should become [3,3]: '
-         f'cosine, sine, length.')
+         'cosine, sine, length.')
     need(got.isfinite().all(), 'the zero action gives NaN: keep the length you divide by away from '
          '0, for example with clamp_min(1e-6).')
     close(got[:2], [[.6, .8, 5.], [-1., 0., 2.]], 'polar([[3, 4], [-2, 0]])')

@@ -24,20 +24,18 @@ def check_ranking(order):
     right = sum(a <= b for i, a in enumerate(score) for b in score[i+1:])
     need(score[0] == 1 or right < 6, 'the worst is another one.')
     need(right == 6, f'{right} of 6 pairs are in the published order; was {order[0]} your worst? '
-         f'Read on, and see why.')
+         'Read on, and see why.')
     return 'all six pairs, as published.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #71abe895
 @checker
 def check_symptoms(symptoms):
+    hill = 'its contours run on through the wall, and its door is far from everything.'
+    wall = 'think of random walls: what can a model look at that needs no action?'
     hints = {'variance': ('point', 'which loss alone forbids that all embeddings are equal?'),
-             'covariance': ('hill',
-                            'its contours run on through the wall, and its door is far from '
-                            'everything.'),
+             'covariance': ('hill', hill),
              'time similarity': ('gravel', 'count the local minima in its cost landscape.'),
-             'inverse dynamics': ('wall',
-                                  'think of random walls: what can a model look at that needs no '
-                                  'action?')}
+             'inverse dynamics': ('wall', wall)}
     for name, (want, hint) in hints.items():
         got = symptoms.get(name)
         need(got is not None and got is not ..., f'{name} has no symptom yet.')
@@ -58,7 +56,7 @@ def check_differ(differ):
         (low_a, high_a), (low_b, high_b) = _wilson(*a), _wilson(*b)
         want, got, back = high_a < low_b or high_b < low_a, bool(differ(a, b)), bool(differ(b, a))
         need(got == back, f'{a} and {b} get another answer when they are swapped: either may be '
-             f'the better one.')
+             'the better one.')
         need(want or not got,
              f'{a} and {b} have overlapping intervals: randomness may have done it.')
         need(got or not want, f'{a} and {b}: the intervals are apart, the lower one ends at '
@@ -116,7 +114,7 @@ def check_cheapest_planner(cheapest):
         need(got is not None, 'nothing came back.')
         need(tuple(got) in planners, 'return one of the pairs.')
         need(tuple(got) == want, f'with a margin of {margin} it is {want}, not {tuple(got)}: the '
-             f'cheapest of those that come near the best.')
+             'cheapest of those that come near the best.')
     return 'that one is enough.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #28b6c896
@@ -145,7 +143,7 @@ def check_any_of(any_of):
         need(n == 1 or p == 1 or abs(got - p**n) > 1e-6,
              'that is how likely it is that all of them succeed.')
         close(got, want, f'any_of({p}, {n})')
-    return 'a second try is worth half of the first.' 
+    return 'a second try is worth half of the first.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #d2edd96a
 @checker
@@ -168,9 +166,9 @@ def check_pairs_needed(needed):
         need(got is not None, 'nothing came back.')
         sure = lambda n: abs(p - q) >= 2*((p*(1 - p) + q*(1 - q))/n)**.5*(1 - 1e-9)
         need(sure(got), f'{got} rooms are too few for {p} and {q}: both rates have an error, and '
-             f'the errors add up.')
+             'the errors add up.')
         need(not sure(got - 1), f'{got - 1} rooms would do for {p} and {q}.')
-    return 'the last point is the dearest.' 
+    return 'the last point is the dearest.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #46c4eb83
 @checker

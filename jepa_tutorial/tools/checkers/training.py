@@ -105,8 +105,8 @@ def check_clip_factor(factor):
 @checker
 def check_lowest_prediction(name):
     from jepa_tutorial.training.checkpoints import load_pretrained
-    names = ['quick'] + [f'quick_no_{k}' for k in ('variance', 'covariance', 'time_similarity',
-                                                   'inverse_dynamics')]
+    losses = 'variance', 'covariance', 'time_similarity', 'inverse_dynamics'
+    names = ['quick', *(f'quick_no_{k}' for k in losses)]
     need(name in names, f'answer with one of {", ".join(names)}.')
     last = {n: sum(r['prediction'] for r in load_pretrained(n, 'cpu').card['history'][-10:])
             for n in names}

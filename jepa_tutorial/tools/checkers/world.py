@@ -50,8 +50,8 @@ def check_slide(slide):
     layout = sample_layouts(200, generator=g)
     p = sample_free(layout, margin=.1, generator=g)
     a = torch.randn(200, 2, generator=g)*6
-    each = lambda first: torch.cat([_slide(p[i:i+1], a[i:i+1], Layout(*(v[i:i+1] for v in layout)),
-                                           first) for i in range(200)])
+    one = lambda i: (p[i:i+1], a[i:i+1], Layout(*(v[i:i+1] for v in layout)))
+    each = lambda first: torch.cat([_slide(*one(i), first) for i in range(200)])
     got, same = slide(p, a, layout), lambda q: torch.allclose(got, q, atol=1e-4)
     need(torch.is_tensor(got) and got.shape == p.shape, f'give positions of shape [200, 2] for 200 '
          f'dots; yours is {list(getattr(got, "shape", []))}.')
@@ -75,8 +75,8 @@ def check_two_doors(blocked_two_doors):
     got = blocked_two_doors(p, a, w, upper, lower)
     need(torch.is_tensor(got) and got.dtype == torch.bool and got.shape == want.shape,
          'give one True or False for each step: a bool tensor [B].')
-    through = lambda y: blocked_two_doors(torch.tensor([[29., y]]), torch.tensor([[6., 0.]]), w[:1],
-                                          upper[:1], lower[:1]).item()
+    step, doors = torch.tensor([[6., 0.]]), (w[:1], upper[:1], lower[:1])
+    through = lambda y: blocked_two_doors(torch.tensor([[29., y]]), step, *doors).item()
     need(not through(18.) and not through(46.), 'a straight step through one of the doors is '
          'blocked; with `or`, both doors would have to be in its way.')
     need((got != want).float().mean() < .01, f'{(got & ~want).sum()} of 400 free steps are '
@@ -127,7 +127,7 @@ def check_blocked_positions(blocked_positions):
          'give positions [m,2] and one True or False for each.')
     need(len(positions) == len(want),
          f'{len(want)} steps were blocked; you found {len(positions)}. A '
-         f'blocked step leaves the dot exactly where it was.')
+         'blocked step leaves the dot exactly where it was.')
     close(torch.cat([positions, border[:, None].float()], 1).sort(0).values[:, :2],
           torch.tensor([w[:2] for w in want]).sort(0).values, 'the positions')
     need((n := int(border.sum())) == (m := sum(w[2] for w in want)),

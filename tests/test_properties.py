@@ -150,7 +150,7 @@ def cases():
     yield 'world.environment.TwoRoomsEnv step', stepped, dict(action=t(2)), inside
     yield 'world.environment.TwoRoomsVectorEnv', envs, dict(num_envs=2, rooms=rooms(), contact='stop', max_steps=9, device=cpu)
     yield 'world.environment.TwoRoomsVectorEnv step', all_stepped, dict(action=t(B, 2)), inside
-    yield 'world.trajectories.TrajectoryConfig', tr.TrajectoryConfig, dict(data='published', steps=9, clip=4, kappa=5., step_mean=1., step_std=.4, step_min=.2, step_max=1.8, crossing=.3, door_centred=.2, door_start=.2), lambda r, **kw: r.steps > 9000 or tr.sample_clips(2, r, rng(0)).position.isfinite().all()
+    yield 'world.trajectories.TrajectoryConfig', tr.TrajectoryConfig, dict(data='published', steps=9, clip=4, kappa=5., step_mean=1., step_std=.4, step_min=.2, step_max=1.8, crossing=.3, door_centred=.2, door_start=.2, wall_start=.2, straight=.2, frames=[0, 1, 3]), lambda r, **kw: r.steps > 9000 or tr.sample_clips(2, r, rng(0)).position.isfinite().all()
     yield 'world.trajectories.turning_map', tr.turning_map, dict(kappa=5., device=cpu, nodes=64)
     yield 'world.trajectories.sample_turns', tr.sample_turns, dict(shape=(2, 3), kappa=5., generator=g(), device=cpu), lambda r, shape, **kw: r.shape == tuple(shape) and not (r.abs() > 3.1416).any()
     yield 'world.trajectories.truncated_normal', tr.truncated_normal, dict(shape=(2, 3), mean=1., std=.4, low=.2, high=1.8, generator=g(), device=cpu), lambda r, shape, low, high, **kw: not ((r < low - 1e-4*abs(low)) | (r > high + 1e-4*abs(high))).any()
@@ -159,6 +159,7 @@ def cases():
     yield 'world.trajectories.sample_door_points', tr.sample_door_points, dict(layout=layout(), rooms=rooms(), generator=g())
     yield 'world.trajectories.put_inside', tr.put_inside, dict(position=t(B, 2)*99, layout=layout(), rooms=rooms()), inside
     yield 'world.trajectories.sample_near_door', tr.sample_near_door, dict(layout=layout(), rooms=rooms(), reach=6., generator=g()), lambda r, **kw: not (r[:, 1] < 4).any()
+    yield 'world.trajectories.sample_beside_wall', tr.sample_beside_wall, dict(layout=layout(), rooms=rooms(), reach=6., generator=g()), lambda r, **kw: not (r[0][:, 1] < 4).any()
     yield 'world.trajectories.sample_trajectories', tr.sample_trajectories, dict(n=B, cfg=cfg(), rooms=rooms(), generator=g(), device=cpu, layout=layout()), lambda r, **kw: inside(r.position)
     yield 'world.trajectories.crosses', tr.crosses, dict(position=places(B, T), layout=layout(), rooms=rooms()), lambda r, **kw: r.dtype == torch.bool
     yield 'world.trajectories.sample_clips', tr.sample_clips, dict(n=2, cfg=cfg(), generator=g(), device=cpu, rooms=rooms()), lambda r, n, **kw: r.obs.shape == (n, 4, 2, 65, 65)
@@ -180,7 +181,7 @@ def cases():
     yield 'model.jepa.JEPA unroll', jepa().unroll, dict(z0=t(B, D), actions=t(B, T, A)), lambda r, z0, actions: r.shape == (*actions.shape[:2], D)
     yield 'model.jepa.build_jepa', je.build_jepa, dict(cfg=small().model)
     yield 'model.jepa.prediction_loss', je.prediction_loss, dict(pred=t(B, T, D), target=t(B, T, D)*2), scalar
-    yield 'model.jepa.rollout_loss', je.rollout_loss, dict(jepa=jepa(), z=t(B, T, D), actions=t(B, T, A), steps=2, start='first'), scalar
+    yield 'model.jepa.rollout_loss', je.rollout_loss, dict(jepa=jepa(), z=t(B, T, D), actions=t(B, T, A), steps=2, start='first', frames=list(range(T))), scalar
     yield 'losses.collapse.embedding_std', lo.embedding_std, dict(z=t(B, T, D)), lambda r, z: r.shape == z.shape[-1:]
     yield 'losses.variance_covariance.variance_loss', vc.variance_loss, dict(z=t(B, T, D), gamma=1., eps=1e-4, pool='time'), scalar
     yield 'losses.variance_covariance.covariance_loss', vc.covariance_loss, dict(z=t(B, T, D), pool='all'), scalar
@@ -190,6 +191,7 @@ def cases():
     yield 'losses.inverse_dynamics.inverse_dynamics_loss', iv.inverse_dynamics_loss, dict(idm=idm().requires_grad_(False), z=t(B, T, D), actions=t(B, T, A)), scalar
     yield 'losses.objective.Projector', ob.Projector, dict(dim=D, widths=[4, 4])
     yield 'losses.objective.Projector forward', ob.Projector(D, [4]).requires_grad_(False), dict(z=t(B, T, D)), lambda r, z: r.shape == (*z.shape[:-1], 4)
+    yield 'losses.objective.neighbours', ob.neighbours, dict(z=t(B, T, D), actions=t(B, T, A), frames=list(range(T))), lambda r, z, actions, **kw: r[0].shape[1:] == (2, z.shape[2])
     yield 'losses.objective.Objective', ob.Objective, dict(beta=8., alpha=16., delta=12., omega=1., gamma=1., pool='all', rollout=2, start='first')
     yield 'losses.objective.Objective forward', lambda model, obs, actions: objective().requires_grad_(False)(model, obs, actions)[0], dict(model=jepa(), obs=images(B, T), actions=t(B, T, A)), scalar
     yield 'losses.objective.Objective terms', lambda z, actions: objective().requires_grad_(False).terms(jepa(), z, actions)[0], dict(z=t(B, T, D), actions=t(B, T, A)), scalar
@@ -240,7 +242,7 @@ def cases():
     yield 'planning.agent.Agent act', lambda **kw: ep.Agent(jepa(), search(), ep.Replan(), images(B)).act(**kw), dict(image=images(B), left=3, generator=g()), lambda r, **kw: r.shape == (B, 1, A)
     yield 'planning.episodes.run_episodes', ep.run_episodes, dict(jepa=jepa(), tasks=tasks(), planner=planner(), steps=2, contact='stop', generator=g(), rooms=rooms()), lambda r, steps, **kw: r.position.shape[1] == steps + 1
     yield 'planning.episodes.success_rate', ep.success_rate, dict(success=t(9) > .5), lambda r, success: 0 <= r[1] <= r[0] + 1e-9 and r[0] - 1e-9 <= r[2] <= 1
-    yield 'training.refining.RefineConfig', rf.RefineConfig, dict(clips=2, frames=6, steps=3, kappa=50., updates=1, batch=2, lr=1e-3, final_lr=1e-6, warmup=.01, clip=2., seed=5)
+    yield 'training.settings.RefineConfig', rf.RefineConfig, dict(clips=2, frames=6, steps=3, kappa=50., wall_start=.2, updates=1, batch=2, lr=1e-3, final_lr=1e-6, warmup=.01, clip=2., seed=5)
     dreams = rf.RefineConfig(clips=2, frames=6, steps=3, updates=1, batch=2)
     yield 'training.refining.encode_clips', rf.encode_clips, dict(jepa=jepa(), cfg=dreams, piece=2)
     yield 'training.refining.refine', rf.refine, dict(trained=ck.Trained(jepa(), probe(), dict(config=dict(data=dict(fixed_wall=True)))), cfg=dreams)
@@ -249,6 +251,7 @@ def cases():
     yield 'training.checkpoints.load_pretrained', ck.load_pretrained, dict(name='quick', device=cpu)
     yield 'training.checkpoints.card_table', ck.card_table, dict(card=card())
     yield 'training.learner.learning_rate', tn.learning_rate, dict(step=3, total=9, optim=small().optim), lambda r, optim, **kw: 0 <= r <= optim.lr
+    yield 'training.learner.time_weight', tn.time_weight, dict(step=3, total=9, loss=small('loss.delta_final=2').loss), lambda r, loss, **kw: min(loss.delta, loss.delta_final) <= r <= max(loss.delta, loss.delta_final)
     yield 'training.learner.build_objective', tn.build_objective, dict(cfg=small())
     yield 'training.learner.Learner', tn.Learner, dict(cfg=small(), device=cpu)
     for key, right in SETTINGS.items(): yield f'training.learner.Learner {key}', lambda value, key=key: [*tn.train_step(tn.Learner(small(f'{key}={value}'.replace('None', 'null')), 'cpu')).values()], dict(value=right)
@@ -281,22 +284,22 @@ def cases():
 
 HERE = Path('.')
 SETTINGS = {'seed': 1, 'save_every': 1, 'model.dim': 8, 'model.num_layers': 1, 'data.steps': 6, 'data.clip': 4, 'data.kappa': 1., 'data.crossing': .3, 'loss.beta': 1., 'loss.gamma': 1., 'loss.rollout': 2, 'loss.start': 'first',
-            'loss.pool': 'all', 'loss.projector': [4], 'optim.lr': .1, 'optim.predictor_scale': 1., 'optim.final_lr': .1, 'optim.weight_decay': .1, 'optim.warmup': .1, 'optim.clip': 1., 'optim.batch': 2, 'optim.epoch_steps': 1, 'optim.epochs': 1, 'eval.unroll_every': 1}
+            'loss.pool': 'all', 'loss.projector': [4], 'loss.delta_final': 2., 'loss.delta_from': .5, 'data.frames': [0, 1, 3], 'data.wall_start': .3, 'data.straight': .3, 'optim.lr': .1, 'optim.predictor_scale': 1., 'optim.final_lr': .1, 'optim.weight_decay': .1, 'optim.warmup': .1, 'optim.clip': 1., 'optim.batch': 2, 'optim.epoch_steps': 1, 'optim.epochs': 1, 'eval.unroll_every': 1, 'eval.inspect_every': 1, 'refine.updates': 1, 'refine.batch': 2}
 
 # ── what isn't tried, and why ───────────────────────────────────────────────────────────────────────────────────
 
 WHY_NOT = {
     'a record, which holds what it is given; the functions that read it look at it': 'world.two_rooms.Layout world.trajectories.Trajectory world.trajectories.Clip planning.cem.Update planning.cem.Plan planning.cem.Step planning.episodes.Tasks planning.episodes.Episodes training.unrolling.Unroll training.checkpoints.Trained training.learner.Run tools.rows.Row tools.inspecting.EmbeddingStats tools.sweeps.Trial tools.sweeps.Sweep tools.runner.Cluster tools.tracking.Track tools.bench.Case',
-    'a schema of settings, which load_config and the Learner try field by field': 'training.settings.ModelConfig training.settings.LossConfig training.settings.OptimConfig training.settings.EvalConfig training.settings.RunConfig training.settings.with_defaults',
+    'a schema of settings, which load_config and the Learner try field by field': 'training.settings.ModelConfig training.settings.LossConfig training.settings.OptimConfig training.settings.EvalConfig training.settings.RunConfig training.settings.with_defaults training.settings.encoded_frames',
     'takes nothing': 'tools.bench.peak_memory tools.devices.device planning.agent.published_planner planning.agent.fast_planner tools.plotting.use_style tools.reproduce.commit training.distributed.world_size training.distributed.rank tools.tracking.wandb_mode',
     'a kernel of inner loops, unchecked by contract': 'world.two_rooms.move_unchecked world.two_rooms.blocked_unchecked world.two_rooms.door_middle',
     'works on a GPU only': 'tools.devices.CudaGraph planning.fast.GraphedCost',
     'shows something in a live notebook': 'tools.plotting.gif_output tools.widgets.bar tools.architecture.Architecture',
-    'a step of a command, which is tried as a whole': 'tools.commands.one_line_errors tools.commands.command tools.pictures.pictures training.learner.train_step training.resuming.save_state training.resuming.load_state',
-    'makes the results of the book; its command looks at what it is given': 'tools.fingerprints.world_digest tools.fingerprints.code_digest tools.fingerprints.digest tools.fingerprints.stale_note tools.fingerprints.planner_digest tools.inspecting.probe_layout tools.fingerprints.training_digest tools.fingerprints.changed tools.tasks.world_tasks tools.tasks.save_tasks tools.inspecting.embedding_stats tools.inspecting.dot_share tools.rows.episodes_of tools.rows.settings tools.reproduce.TimeIsUp tools.reproduce.deadline tools.reproduce.shipped tools.reproduce.train_row tools.evaluation.outcomes tools.evaluation.evaluate tools.evaluation.summary tools.reproduce.provenance tools.reproduce.result_path tools.reproduce.make_row tools.reproduce.baselines tools.reproduce.baselines_path tools.reproduce.load_results tools.reproduce.table tools.reproduce.work',
+    'a step of a command, which is tried as a whole': 'tools.commands.one_line_errors tools.commands.command tools.pictures.pictures training.learner.train_step training.refining.Refiner training.refining.train_stages training.resuming.read_state training.resuming.save_state training.resuming.load_state',
+    'makes the results of the book; its command looks at what it is given': 'tools.fingerprints.world_digest tools.fingerprints.code_digest tools.fingerprints.digest tools.fingerprints.stale_note tools.fingerprints.planner_digest tools.inspecting.probe_layout tools.inspecting.layout_errors tools.inspecting.latent_distances tools.inspecting.wall_penetration tools.fingerprints.training_digest tools.fingerprints.changed tools.tasks.world_tasks tools.tasks.save_tasks tools.inspecting.embedding_stats tools.inspecting.dot_share tools.rows.episodes_of tools.rows.settings tools.reproduce.TimeIsUp tools.reproduce.deadline tools.reproduce.shipped tools.reproduce.train_row tools.evaluation.outcomes tools.evaluation.evaluate tools.evaluation.summary tools.reproduce.provenance tools.reproduce.result_path tools.reproduce.make_row tools.reproduce.baselines tools.reproduce.baselines_path tools.reproduce.load_results tools.reproduce.table tools.reproduce.work',
     'makes, follows or reads the runs of a sweep, which load_sweep has looked at': 'tools.runner.write_status tools.runner.read_status tools.runner.locked tools.runner.run_trial tools.runner.progress_of tools.runner.survey tools.runner.clock tools.runner.survey_table tools.runner.measure_rate tools.runner.plan tools.runner.known_rate tools.runner.plan_text tools.runner.Work tools.runner.open_trials tools.runner.slots tools.runner.run_local tools.runner.run_slurm tools.runner.run_sweep tools.runner.run_single tools.report.epoch_means tools.report.finished tools.report.varied tools.report.tidy tools.report.write_csv tools.report.read_csv tools.report.pooled tools.report.summarise tools.report.deciding tools.report.best tools.report.summary_table tools.report.bands tools.report.draw_curves tools.report.settings_of tools.report.marginals tools.report.draw_marginals tools.report.write_best tools.report.report',
     'measures this machine; its command looks at what it is given': 'tools.bench.plain_clip tools.bench.PlainData tools.bench.plain_clips tools.bench.plain_step tools.bench.plain_cost tools.bench.seconds tools.bench.median tools.bench.compare tools.bench.data_case tools.bench.training_case tools.bench.model_of tools.bench.task_pictures tools.bench.plan_case tools.bench.episodes_case tools.bench.ceiling tools.bench.operations tools.bench.training_operations tools.bench.profile tools.bench.dependent_steps tools.bench.episode_costs tools.bench.import_seconds tools.bench.machine tools.bench.report tools.bench.report_table',
-    'speaks to other processes or to a server': 'training.distributed.all_gather training.distributed.all_reduce_mean training.distributed.DistributedLearner training.distributed.process_group training.distributed.train_distributed tools.tracking.TensorBoard tools.tracking.Wandb tools.tracking.tracked tools.tracking.train_tracked tools.tracking.sweep_settings tools.tracking.register_sweep',
+    'speaks to other processes or to a server': 'training.distributed.all_gather training.distributed.average_gradients training.distributed.all_reduce_mean training.distributed.DistributedLearner training.distributed.process_group training.distributed.train_distributed tools.tracking.TensorBoard tools.tracking.Wandb tools.tracking.tracked tools.tracking.train_tracked tools.tracking.sweep_settings tools.tracking.register_sweep',
     'reads and writes files for others, which are tried': 'tools.config.check_yaml tools.config.merge_settings tools.config.dotted_keys tools.config.find_config tools.config.parse_settings tools.config.read_yaml '
         'tools.files.about_file tools.files.json_text tools.files.write_json tools.files.locked_folder tools.files.naming_folder tools.files.parse_json tools.files.read_bytes tools.files.reading tools.files.whole_file tools.files.write_file '
         'tools.files.write_files training.resuming.log_row training.resuming.metrics_row training.resuming.resume_run tools.sweeps.find_sweep tools.sweeps.make_trial tools.sweeps.trial_name tools.sweeps.value_text',

@@ -30,9 +30,10 @@ class JEPA(nn.Module):
     ):
         super().__init__()
         self.encoder = ImpalaEncoder() if encoder is None else encoder
-        if not hasattr(self.encoder, 'dim'):
+        dim = getattr(self.encoder, 'dim', None)
+        if dim is None:
             raise ValueError('encoder has no dim; set encoder.dim to the size of its embeddings')
-        self.dim = self.encoder.dim
+        self.dim: int = dim
         self.action_encoder = nn.Identity() if action_encoder is None else action_encoder
         self.predictor = GRUPredictor(self.dim) if predictor is None else predictor
         self.normalizer = Normalizer() if normalizer is None else normalizer

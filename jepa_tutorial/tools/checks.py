@@ -230,6 +230,9 @@ def require_transitions(
 
 def _require_frames(frames, T: int, actions, name: str):
     "Refuse numbers that aren't those of T frames, or that too few actions lead to."
+    whole_numbers = isinstance(frames, Sequence) and all(type(n) is int for n in frames)
+    if not whole_numbers:
+        raise ValueError(f'frames is {brief(frames)}; give whole numbers, such as (0, 1, 4, 16)')
     if len(frames) != T:
         raise ValueError(f'frames is {list(frames)}, {len(frames)} numbers, but {name} has {T} '
                          'frames')

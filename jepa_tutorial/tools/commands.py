@@ -110,8 +110,9 @@ def jepa_train(
     if can_draw() and run.metrics: draw_training(run.metrics, folder/'curves.png')
     card = run.trained.card
     cost = {k: card[k] for k in ('steps', 'frames', 'seconds', 'device')}
+    cost['seconds'] += card.get('refined', {}).get('seconds', 0)
     text = '{steps:,} steps, {frames:,} frames in {minutes:.1f} minutes on {device}'
-    text = text.format(minutes=card['seconds']/60, **cost)
+    text = text.format(minutes=cost['seconds']/60, **cost)
     _show(json, dict(card['numbers'], folder=str(folder), **cost), f'{folder}: {text}')
 
 # %% ../../nbs/appendix/commands.ipynb #11179878

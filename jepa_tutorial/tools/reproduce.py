@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 from .checks import require_type
-from .files import PACKAGE, parse_json, read_bytes, reading, write_file
+from jepa_tutorial.tools.files import (
+    PACKAGE, parse_json, read_bytes, reading, write_file, write_json
+)
 from .devices import device_name, rng
 from ..training.checkpoints import load_trained, save_trained, Trained, WEIGHTS
 from ..training.refining import refine, train_stages
@@ -143,7 +145,7 @@ def make_row(
                   **_evaluated(row, trained, tasks, path, runs, check))
     result |= dict(provenance(trained.card), embedding=_stats(trained, row.world),
                    code_digest=_digest_as_trained(row, runs, trained.card))
-    _write(path, result)
+    write_json(path, result)
     return result
 
 # %% ../../nbs/appendix/reproduce.ipynb #abb0e485
@@ -156,11 +158,6 @@ def _evaluated(row, trained, tasks, path: Path, runs: Path, check) -> dict:
     piece = 20 if dev.type == 'cpu' else len(tasks.start)
     return dict(summary(*evaluate(act, tasks, log, check, piece)), device=device_name(dev))
 
-def _write(path: Path, numbers):
-    "Write numbers as JSON, in one piece."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, (json.dumps(numbers, indent=1) + '\n').encode())
-
 # %% ../../nbs/appendix/reproduce.ipynb #33256c5b
 def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop') -> list[dict]:
     "Three policies that learn nothing, on the tasks of a world; written to the results."
@@ -171,7 +168,7 @@ def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop')
         measured = summary(outcomes(e, tasks), e.seconds)
         now = dict(world=world_digest(world, contact))
         rows.append(dict(world=world, policy=name, contact=contact, **measured, code_digest=now))
-    _write(path, [{k: v for k, v in r.items() if k != 'failed'} for r in rows])
+    write_json(path, [{k: v for k, v in r.items() if k != 'failed'} for r in rows])
     return rows
 
 def baselines_path(world: str, contact: str, out: Path | str, final: bool) -> Path:

@@ -53,6 +53,9 @@ def time_weight(
     loss: DictConfig,   # delta, delta_final, delta_from (a share of S)
 ) -> float:
     "The weight of the time similarity loss: constant, then falling exponentially."
+    require_int('step', step, 0)
+    require_int('total', total)
+    require_type('loss', loss, DictConfig, "settings, such as load_config('quick').loss")
     if loss.delta_final is None: return loss.delta
     fall = max(0., (step/total - loss.delta_from)/max(1e-9, 1 - loss.delta_from))
     return loss.delta*(loss.delta_final/loss.delta)**min(1., fall)
@@ -111,7 +114,7 @@ def _build(self:Learner):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(self.cfg.seed)
         self.jepa = self.build_model()
-        dim = int(self.jepa.dim)
+        dim = self.jepa.dim
         action_dim = getattr(self.jepa.predictor, 'action_dim', 2)
         self.objective = build_objective(self.cfg, action_dim, dim)
         self.probe = PositionProbe(dim)

@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    a_generator, checked, number, Pixels, Precise, require_fields, require_finite, require_int,
-    require_number, require_type, share, typed, typed_or_empty, whole
+    a_generator, checked, listed, number, optional, Pixels, Precise, require_fields, require_finite,
+    require_int, require_number, require_type, share, typed, typed_or_empty, whole
 )
 from ..tools.devices import as_device, constant, device as best_device
 from jepa_tutorial.world.two_rooms import (
-    door_middle, is_blocked, Layout, render, require_draw, require_layout, Rooms, sample_free,
-    sample_layouts
+    blocked_unchecked, door_middle, Layout, render, require_draw, require_layout, Rooms,
+    sample_free, sample_layouts
 )
 
 # %% auto #0
@@ -73,6 +73,7 @@ def _check_config(c):
 # %% ../../nbs/1_world/02_trajectories.ipynb #3e6e1dbc
 def _check_frames(c):
     "Refuse numbers of frames that a clip doesn't have."
+    require_fields(c, frames=optional(listed(whole(0))))
     if c.frames is None: return
     rising = all(a < b for a, b in pairwise(c.frames))
     if len(c.frames) < 2 or c.frames[0] != 0 or not rising or c.frames[-1] >= c.clip:
@@ -215,7 +216,7 @@ def simulate(
     require_layout(layout, rooms, start.shape[:1], start.device)
     door, path = door_middle(layout, start), [start]
     for a in action.transpose(0, 1).contiguous():
-        blocked = is_blocked(path[-1], a, door, rooms)[:, None]
+        blocked = blocked_unchecked(path[-1], a, door, rooms)[:, None]
         path.append(torch.where(blocked, path[-1], path[-1] + a))
     return torch.stack(path, 1)
 

@@ -90,7 +90,7 @@ def _load(run: str):
 # %% ../../nbs/appendix/commands.ipynb #539cd656
 @command
 def jepa_train(
-    preset: str,         # random_wall, fixed_wall, quick, or a YAML file
+    preset: str,         # quick, laptop, random_wall, fixed_wall, or a YAML file
     overrides: Param('settings such as optim.lr=3e-4', str, opt=False, nargs='*') = (),
     out: str = '',       # run folder; default runs/<name>. A run that lies there is continued
     device: str = '',    # cpu, cuda, mps; default the best one

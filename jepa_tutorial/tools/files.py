@@ -99,7 +99,10 @@ def write_file(path: Path, data: bytes):
     write_files({path: data})
 
 # %% ../../nbs/appendix/files.ipynb #88064ee6
-def json_text(numbers, indent: int | None = None) -> str:
+def json_text(
+    numbers,                    # of dicts, lists, words and numbers
+    indent: int | None = None,  # blanks before a line of a group; None: all on one line
+) -> str:
     "Numbers as JSON, with null for one that isn't finite."
     def known(x):
         if isinstance(x, dict): return {k: known(v) for k, v in x.items()}
@@ -107,7 +110,10 @@ def json_text(numbers, indent: int | None = None) -> str:
         return None if isinstance(x, float) and not math.isfinite(x) else x
     return json.dumps(known(numbers), indent=indent)
 
-def write_json(path: Path, numbers):
+def write_json(
+    path: Path,
+    numbers,      # see `json_text`
+):
     "Write numbers as JSON, in one piece; the folder is made if it is missing."
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, (json_text(numbers, 1) + '\n').encode())

@@ -13,6 +13,7 @@ KEYS = dict(back='epochs_back', walls='eval_world', inside='embedding', behaviou
 PLANNERS = dict(alert='stuck_noise', memory='revisit', no_fresh='no_exploration', white_fresh='white_exploration',
                 no_keep='no_kept_elites', carried_elites='shifted_elites')
 REFINED = dict(films='clips')
+BUDGETS = dict(laptop='dense')   # of rows that don't say their preset
 
 def renamed(d: dict, names: dict) -> dict:
     "The same values under new names, in the same order."
@@ -21,7 +22,11 @@ def renamed(d: dict, names: dict) -> dict:
 def result(r: dict) -> dict:
     "A row of the results, or a baseline."
     r = renamed(r, KEYS)
-    return r | dict(planner=PLANNERS.get(r['planner'], r['planner'])) if 'planner' in r else r
+    if 'planner' not in r: return r
+    from jepa_tutorial.tools.rows import PRESETS
+    budget = r['budget'] if 'preset' in r else BUDGETS.get(r['budget'], r['budget'])
+    planner = PLANNERS.get(r['planner'], r['planner'])
+    return dict(preset=PRESETS[budget][r['world']]) | r | dict(budget=budget, planner=planner)
 
 def row_file(r: dict) -> str:
     "The name of the file of a row."

@@ -115,7 +115,7 @@ def reproduce(folder: Path):
     from jepa_tutorial.tools.config import load_config
     from jepa_tutorial.training.refining import RefineConfig, refine
     Row = rows.Row
-    todo = [Row('laptop', 'fixed_wall', steps=3), Row('laptop', 'fixed_wall', epochs_back=1, steps=3), Row('laptop', 'fixed_wall', 'refined', steps=3)]
+    todo = [Row('dense', 'fixed_wall', steps=3), Row('dense', 'fixed_wall', epochs_back=1, steps=3), Row('dense', 'fixed_wall', 'refined', steps=3)]
     planner = ['plan_fast', 'num_samples=4', 'num_elites=2', 'horizon=3', 'execute_steps=1', 'iterations=1', 'first_iterations=1']
     small = dict(queue=lambda budget: todo, settings=lambda row: load_config('quick', *TINY, f'name={row.run}'),
                  refine=partial(refine, cfg=RefineConfig(clips=4, frames=5, steps=3, updates=3, batch=2)), sample_tasks=lambda n, **k: sample_tasks(min(n, 50), **k),

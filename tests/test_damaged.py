@@ -49,8 +49,8 @@ def read_tasks(folder):
     try: return tasks.load_tasks('fixed_wall_v1')
     finally: tasks.TASKS = was
 
-ROW = rows.queue('laptop')[0]
-def read_result(folder): return reproduce.load_results(folder, True, ['laptop'])[ROW]
+ROW = rows.queue('dense')[0]
+def read_result(folder): return reproduce.load_results(folder, True, ['dense'])[ROW]
 
 KINDS = [
     Kind('weights', 'model.safetensors', lambda f: load_trained(f, 'cpu'), same_model),

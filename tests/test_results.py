@@ -18,7 +18,7 @@ def today(name: str) -> Path:
     "The file that holds today what a file of the first edition held."
     if name.startswith('baselines'): return results/'final'/name
     words = name.removesuffix('.json').split('-')
-    return results/'final'/('-'.join(migrate.PLANNERS.get(w, w) for w in words) + '.json')
+    return results/'final'/('-'.join((migrate.PLANNERS | migrate.BUDGETS).get(w, w) for w in words) + '.json')
 
 def test_every_result_is_there(): assert sorted(map(today, BEFORE)) == sorted(results.glob('*/*.json')) and len(BEFORE) == 93
 
@@ -74,6 +74,7 @@ def test_the_migration_changes_names_and_nothing_else(tmp_path):
     (tmp_path/'results/failures.json').write_text(json.dumps(dict(before=[], caught=dict(episodes=[dict(task=0, alert=1, memory=2)])), separators=(',', ':')))
     assert migrate.migrate(tmp_path) == 3 and migrate.migrate(tmp_path) == 0
     new = json.loads((final/'full-random_wall-full-s1-e1-revisit-stop.json').read_text())
+    assert new.pop('preset') == 'random_wall'
     assert [*new.values()] == [v if v != 'memory' else 'revisit' for v in row.values()] and {'epochs_back', 'eval_world', 'embedding', 'code_digest'} <= new.keys()
     card = json.loads((cards/'a.json').read_text())
     said = json.dumps({k: v for k, v in card.items() if k != 'fingerprint'}, sort_keys=True)
@@ -84,9 +85,9 @@ def test_where_the_package_is_installed_the_list_shows_what_was_made_here(tmp_pa
     "A row that a run has written to ./results stands beside those that came along; so does a run's own folder."
     from jepa_tutorial.tools import commands, files, reproduce
     monkeypatch.setattr(files, 'PACKAGE', tmp_path/'site-packages'/'jepa_tutorial'); monkeypatch.chdir(tmp_path)
-    before = commands._all_known(True, 'laptop')
+    before = commands._all_known(True, 'dense')
     row, known = next((r, v) for r, v in before.items() if v)
     files.write_json(reproduce.result_path(row, commands._results(), True), dict(known, success=known['low']))
     assert (tmp_path/'results'/'final').is_dir()
-    after = commands._all_known(True, 'laptop')
+    after = commands._all_known(True, 'dense')
     assert after[row]['success'] == known['low'] != known['success'] and {r for r in before if after[r] != before[r]} == {row}

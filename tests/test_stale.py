@@ -9,7 +9,7 @@ from jepa_tutorial.tools.fingerprints import changed, code_digest
 from jepa_tutorial.tools.rows import Row
 
 root = Path(__file__).resolve().parent.parent
-row = Row('laptop', 'fixed_wall')
+row = Row('dense', 'fixed_wall')
 digests = fingerprints.world_digest, fingerprints.training_digest, fingerprints.planner_digest
 
 def forget():

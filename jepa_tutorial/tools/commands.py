@@ -246,7 +246,7 @@ def jepa_reproduce(
     list: bool = False,            # only show which rows are measured, and which are stale or open
     only: str = '',                # rows whose name contains this, or matches one like '*random*'
     minutes: float = 1e6,          # stop before they have passed; started again, it goes on
-    budget: str = 'laptop',        # or full: the published recipe, for a GPU
+    budget: str = 'laptop',        # or dense; or full: the published recipe, for a GPU
     final: bool = False,           # on the held-out tasks, for the tables; else on validation tasks
     out: str = '',                 # folder of the results; default the package's own in a clone
     runs: str = 'runs/reproduce',  # folder of the training runs

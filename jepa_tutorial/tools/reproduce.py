@@ -8,7 +8,7 @@ import datetime, fnmatch, hashlib, json, subprocess, time
 from collections.abc import Callable
 from pathlib import Path
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from .checks import require_type
 from jepa_tutorial.tools.files import (
     PACKAGE, parse_json, read_bytes, reading, write_file, write_json
@@ -24,12 +24,12 @@ from ..planning.agent import load_planner
 from .evaluation import evaluate, evaluations, outcomes, summary
 from .fingerprints import code_digest, stale_note, world_digest
 from .inspecting import embedding_stats, probe_layout
-from .rows import episodes_of, PLANNERS, queue, Row, settings
+from .rows import episodes_of, PLANNERS, PRESETS, queue, Row, settings
 from .tasks import load_tasks, VALIDATION, world_tasks
 
 # %% auto #0
-__all__ = ['TimeIsUp', 'deadline', 'shipped', 'train_row', 'commit', 'provenance', 'result_path', 'make_row', 'baselines',
-           'baselines_path', 'load_results', 'table', 'work', 'matching']
+__all__ = ['TimeIsUp', 'deadline', 'shipped', 'train_row', 'commit', 'provenance', 'result_path', 'recipe', 'make_row',
+           'baselines', 'baselines_path', 'load_results', 'table', 'work', 'matching']
 
 # %% ../../nbs/appendix/reproduce.ipynb #6eab03f5
 class TimeIsUp(Exception): "The minutes that were asked for have passed."
@@ -129,6 +129,23 @@ def _stats(trained: Trained, world: str) -> dict:
     layout = _layout_errors(trained) if world == 'random_wall' else {}
     return {k: v for k, v in stats.items() if k != 'z'} | layout
 
+# %% ../../nbs/appendix/reproduce.ipynb #cdbe0c14
+def recipe(row: Row) -> dict:
+    "The settings of a row's training run that differ from the published ones."
+    own, published = settings(row), with_defaults({})
+    groups = 'data', 'model', 'loss', 'optim', 'refine'
+    values = lambda cfg: {f'{g}.{k}': v for g in groups
+                          for k, v in OmegaConf.to_container(cfg[g]).items()}
+    usual = values(published)
+    return {k: v for k, v in values(own).items() if v != usual[k]}
+
+def _put_aside(path: Path):
+    "Keep the result of another recipe."
+    earlier = path.parent/'earlier'
+    earlier.mkdir(exist_ok=True)
+    old = parse_json(read_bytes(path))
+    path.rename(earlier/f"{path.stem}.{old['config']}.json")
+
 # %% ../../nbs/appendix/reproduce.ipynb #96a499d4
 def make_row(
     row: Row,
@@ -141,10 +158,11 @@ def make_row(
     trained = train_row(row, runs, check, device, progress)
     n, world, path = episodes_of(row), row.tasks_world, result_path(row, out, final)
     tasks = load_tasks(f'{world}_v1', n) if final else world_tasks(world, n, VALIDATION)
-    result = dict(row._asdict(), tasks=path.parent.name,
-                  **_evaluated(row, trained, tasks, path, runs, check))
+    result = dict(preset=PRESETS[row.budget][row.world], **row._asdict(), tasks=path.parent.name,
+                  **_evaluated(row, trained, tasks, path, runs, check), recipe=recipe(row))
     result |= dict(provenance(trained.card), embedding=_stats(trained, row.world),
                    code_digest=_digest_as_trained(row, runs, trained.card))
+    if path.exists(): _put_aside(path)
     write_json(path, result)
     return result
 
@@ -179,15 +197,15 @@ def baselines_path(world: str, contact: str, out: Path | str, final: bool) -> Pa
 def load_results(
     out: Path | str,      # a results folder
     final: bool = True,   # on the held-out tasks, or the validation tasks
-    budgets=('laptop', 'full'),
+    budgets=tuple(PRESETS),
 ) -> dict:                # Row -> its result, or None while it is open
     "Every row of the queues with what is known of it."
     found = {r: result_path(r, out, final) for b in budgets for r in queue(b)}
     return {r: _result(path, r) if path.exists() else None for r, path in found.items()}
 
 # %% ../../nbs/appendix/reproduce.ipynb #16b623cb
-def _result(path: Path, row: Row) -> dict:
-    "The result of `row`, as `make_row` wrote it."
+def _result(path: Path, row: Row) -> dict | None:
+    "The result of `row`, as `make_row` wrote it; None if today's preset is another recipe."
     with reading(path, 'delete it, and jepa_reproduce measures the row again'):
         r = parse_json(read_bytes(path))
         other = [k for k, v in row._asdict().items() if r.get(k, v) != v]
@@ -195,7 +213,7 @@ def _result(path: Path, row: Row) -> dict:
         rates = all(0 <= r[k] <= 1 for k in ('success', 'low', 'high'))
         times = 0 <= r['seconds_per_episode'] and 0 <= (r['steps_to_reach'] or 0)
         if not (rates and times): raise ValueError('its numbers are no rates and times')
-        return r
+        return r if r.get('recipe') in (None, recipe(row)) else None
 
 # %% ../../nbs/appendix/reproduce.ipynb #8a351c61
 def table(results: dict) -> str:
@@ -232,7 +250,8 @@ def work(
     "Make the open ones among `rows`, in order; yields each result as it comes."
     check = deadline(time.monotonic() + 60*minutes)
     for row in rows:
-        if result_path(row, out, final).exists(): continue
+        path = result_path(row, out, final)
+        if path.exists() and _result(path, row): continue
         try:
             check()
             yield make_row(row, out, runs, final, check, device, progress)

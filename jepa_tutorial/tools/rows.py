@@ -15,7 +15,7 @@ __all__ = ['VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', '
 # %% ../../nbs/appendix/rows.ipynb #6c7204d4
 class Row(NamedTuple):
     "One result that a table or figure needs."
-    budget: str            # 'laptop' or 'full'
+    budget: str            # 'laptop', 'dense' or 'full'
     world: str             # 'fixed_wall' or 'random_wall'
     variant: str = 'full'  # of the recipe, see VARIANTS
     seed: int = 1
@@ -55,9 +55,10 @@ PLANNERS = dict(
     fast=['plan_fast'], stuck_noise=['plan_stuck_noise'], revisit=['plan_revisit'],
     published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'],
     fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
-PRESETS = dict(full=dict(random_wall='random_wall', fixed_wall='fixed_wall'),
-               laptop=dict(random_wall='quick_random', fixed_wall='quick'))
-EPISODES = dict(laptop=200, full=1000)
+PRESETS = dict(laptop=dict(random_wall='laptop'),
+               dense=dict(random_wall='quick_random', fixed_wall='quick'),
+               full=dict(random_wall='random_wall', fixed_wall='fixed_wall'))
+EPISODES = dict(laptop=500, dense=200, full=1000)
 SLOW = ('published', 'cem', 'mppi_last')     # on a laptop a hundred episodes of these take an hour
 
 # %% ../../nbs/appendix/rows.ipynb #b62c013c
@@ -75,7 +76,7 @@ PLANNERS |= {k: ['plan_fast', *v] for k, v in INGREDIENTS.items()}
 def episodes_of(row: Row) -> int:
     "How many episodes a row is made of."
     if row.planner in SLOW: return 100
-    return EPISODES['laptop'] if row.eval_world else EPISODES[row.budget]
+    return 200 if row.eval_world else EPISODES[row.budget]
 
 # %% ../../nbs/appendix/rows.ipynb #5e2eb652
 def settings(
@@ -87,17 +88,25 @@ def settings(
 
 # %% ../../nbs/appendix/rows.ipynb #d5815955
 def queue(
-    budget: str = 'laptop',  # or 'full'
+    budget: str = 'laptop',  # or 'dense', or 'full'
 ) -> list[Row]:
     "Every row of a budget, in the order of its worth."
-    require_choice('budget', budget, 'laptop', 'full')
-    return _laptop() if budget == 'laptop' else _full()
+    require_choice('budget', budget, *PRESETS)
+    return dict(laptop=_laptop, dense=_dense, full=_full)[budget]()
+
+# %% ../../nbs/appendix/rows.ipynb #3c83e4d0
+def _laptop():
+    "Three seeds with three planners, then the ablations."
+    walls = lambda *a, **k: Row('laptop', 'random_wall', *a, **k)
+    rows = [walls(seed=s, planner=p) for s in (1, 2, 3) for p in ('fast', 'revisit')]
+    rows += [walls(v) for v in ABLATIONS]
+    return [*rows, walls(planner='stuck_noise'), walls(contact='bounce')]
 
 # %% ../../nbs/appendix/rows.ipynb #8e74742b
-def _laptop():
+def _dense():
     "Fixed wall first, since it trains in minutes; then the pair that random walls are about."
-    fixed = lambda *a, **k: Row('laptop', 'fixed_wall', *a, **k)
-    walls = lambda *a, **k: Row('laptop', 'random_wall', *a, **k)
+    fixed = lambda *a, **k: Row('dense', 'fixed_wall', *a, **k)
+    walls = lambda *a, **k: Row('dense', 'random_wall', *a, **k)
     rows = [fixed(), *map(fixed, ABLATIONS), fixed(planner='fast_squared'), fixed(contact='bounce')]
     rows += [walls(), walls('no_inverse_dynamics')]
     rows += [fixed(v) for v in ('start_first', 'per_step', 'projector', 'two_layers')]

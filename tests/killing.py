@@ -119,7 +119,7 @@ def reproduce(folder: Path):
     planner = ['plan_fast', 'num_samples=4', 'num_elites=2', 'horizon=3', 'execute_steps=1', 'iterations=1', 'first_iterations=1']
     small = dict(queue=lambda budget: todo, settings=lambda row: load_config('quick', *TINY, f'name={row.run}'),
                  refine=partial(refine, cfg=RefineConfig(clips=4, frames=5, steps=3, updates=3, batch=2)), sample_tasks=lambda n, **k: sample_tasks(min(n, 50), **k),
-                 EPISODES=dict(laptop=50), PLANNERS=dict(fast=planner))
+                 EPISODES=dict(dense=50), PLANNERS=dict(fast=planner))
     for name, value in small.items():
         for m in (fingerprints, reproduce, rows, tasks):
             if hasattr(m, name): setattr(m, name, value)

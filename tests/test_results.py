@@ -85,9 +85,9 @@ def test_where_the_package_is_installed_the_list_shows_what_was_made_here(tmp_pa
     "A row that a run has written to ./results stands beside those that came along; so does a run's own folder."
     from jepa_tutorial.tools import commands, files, reproduce
     monkeypatch.setattr(files, 'PACKAGE', tmp_path/'site-packages'/'jepa_tutorial'); monkeypatch.chdir(tmp_path)
-    before = commands._all_known(True, 'dense')
+    before = commands._all_known(commands._results(), True, ['dense'])
     row, known = next((r, v) for r, v in before.items() if v)
     files.write_json(reproduce.result_path(row, commands._results(), True), dict(known, success=known['low']))
     assert (tmp_path/'results'/'final').is_dir()
-    after = commands._all_known(True, 'dense')
+    after = commands._all_known(commands._results(), True, ['dense'])
     assert after[row]['success'] == known['low'] != known['success'] and {r for r in before if after[r] != before[r]} == {row}

@@ -246,7 +246,7 @@ def jepa_reproduce(
     list: bool = False,            # only show which rows are measured, and which are stale or open
     only: str = '',                # rows whose name contains this, or matches one like '*random*'
     minutes: float = 1e6,          # stop before they have passed; started again, it goes on
-    budget: str = 'laptop',        # or dense; or full: the published recipe, for a GPU
+    budget: str = '',              # laptop, dense, full; default laptop, and with --only all three
     final: bool = False,           # on the held-out tasks, for the tables; else on validation tasks
     out: str = '',                 # folder of the results; default the package's own in a clone
     runs: str = 'runs/reproduce',  # folder of the training runs
@@ -256,12 +256,15 @@ def jepa_reproduce(
     "Make the book's results. Example: jepa_reproduce --only fixed_wall --minutes 60 --final"
     from jepa_tutorial.tools.checks import require_number
     from jepa_tutorial.tools.reproduce import load_results, matching, table
-    from jepa_tutorial.tools.rows import queue
+    from jepa_tutorial.tools.rows import PRESETS, queue
     require_number('minutes', minutes, above=0)
-    rows = matching(queue(budget), only) if only else queue(budget)
+    budgets = [budget] if budget else [*PRESETS] if only else ['laptop']
+    rows = [r for b in budgets for r in queue(b)]
+    if only: rows = matching(rows, only)
     folder = Path(out) if out else _results()
     if not list: _reproduce(rows, folder, Path(runs), minutes, final, device or None, not json)
-    known = _all_known(final, budget) if list and not out else load_results(folder, final, [budget])
+    shipped_too = list and not out
+    known = (_all_known if shipped_too else load_results)(folder, final, budgets)
     results = {r: known[r] for r in rows}
     _show(json, dict(rows=[_known(*r) for r in results.items()]), table(results))
 
@@ -270,11 +273,11 @@ def _results() -> Path:
     from jepa_tutorial.tools.files import PACKAGE, RESULTS
     return RESULTS if (PACKAGE.parent/'nbs').is_dir() else Path('results')
 
-def _all_known(final: bool, budget: str) -> dict:
+def _all_known(here: Path, final: bool, budgets) -> dict:
     "Every row with its result: the one that was made here, else the one that came along."
     from jepa_tutorial.tools.files import RESULTS
     from jepa_tutorial.tools.reproduce import load_results
-    shipped, own = (load_results(d, final, [budget]) for d in (RESULTS, _results()))
+    shipped, own = (load_results(d, final, budgets) for d in (RESULTS, here))
     return {row: own[row] or result for row, result in shipped.items()}
 
 def _known(row, result) -> dict:

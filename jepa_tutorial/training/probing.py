@@ -80,6 +80,7 @@ def probe_error(
     return (seen - position.to(seen)).norm(dim=-1).mean().item()
 
 # %% ../../nbs/4_training/11_probing.ipynb #1a8962a3
+@torch.enable_grad()   # also within a measurement that needs no gradients
 @checked(probe=can('parameters'), steps=whole(0), batch=whole(1), lr=number(above=0),
          generator=a_generator)
 @typed

@@ -19,7 +19,7 @@ from ..tools.files import locked_folder, reading, whole_file
 from ..world.trajectories import sample_clips, TrajectoryConfig
 from ..model.jepa import JEPA, rollout_loss
 from jepa_tutorial.training.checkpoints import (
-    require_finite_weights, require_shapes, save_trained, Trained
+    has_fixed_wall, require_finite_weights, require_shapes, save_trained, Trained
 )
 from .learner import learning_rate, Run, train
 from .resuming import read_state
@@ -74,7 +74,7 @@ class Refiner:
         _require(trained.jepa, cfg)
         if not cfg.updates: raise ValueError('cfg.updates is 0; give a number of at least 1')
         self.before, self.cfg, self.jepa = trained, cfg, copy.deepcopy(trained.jepa)
-        self.fixed_wall = _own_walls(trained.card) if fixed_wall is None else fixed_wall
+        self.fixed_wall = has_fixed_wall(trained.card) if fixed_wall is None else fixed_wall
         self.jepa.requires_grad_(False)
         parameters = [*self.jepa.predictor.requires_grad_(True).parameters()]
         self.optimizer = torch.optim.AdamW(parameters, lr=cfg.lr, weight_decay=1e-5)
@@ -125,14 +125,6 @@ def refine(
         if folder and refiner.updates % save_every == 0: _keep(refiner, loss, folder)
         if on_update: on_update(refiner.updates, loss)
     return refiner.trained(loss)
-
-# %% ../../nbs/4_training/14_refining.ipynb #5457b72b
-def _own_walls(card) -> bool:
-    "Were the walls that a model was trained on fixed?"
-    try: return card['config']['data']['fixed_wall']
-    except (KeyError, TypeError, IndexError):
-        raise ValueError('trained has a card without config.data.fixed_wall; '
-                         'give fixed_wall') from None
 
 # %% ../../nbs/4_training/14_refining.ipynb #1eefc1e4
 STATE = 'refine.pt'   # the file of a refining that goes on

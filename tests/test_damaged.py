@@ -346,7 +346,7 @@ COMMANDS = {
     'jepa_unroll': [('weights', how, lambda f: commands.jepa_unroll(str(f), clips=1)) for how in ('zip', 'infinity', 'integers', 'empty')],
     'jepa_report': [("a run's settings", 'zeros', lambda f: commands.jepa_report(str(f))), ("a run's settings", 'gone', lambda f: commands.jepa_report(str(f))), ("a run's settings", 'text', lambda f: commands.jepa_report(str(f)))],
     'jepa_sweep': [('sweep', how, lambda f: commands.jepa_sweep(str(f/'sweep.yaml'), list=True)) for how in ('laughs', 'looked_up', 'grid', 'png', 'folder')],
-    'jepa_reproduce': [('result', how, lambda f: commands.jepa_reproduce(list=True, out=str(f), final=True)) for how in ('cut', 'rate', 'nested', 'png', 'folder')],
+    'jepa_reproduce': [('result', how, lambda f: commands.jepa_reproduce(list=True, budget='dense', out=str(f), final=True)) for how in ('cut', 'rate', 'nested', 'png', 'folder')],
     'jepa_bench': [('bench', how, lambda f: commands.jepa_bench(baseline=str(f/'bench.json'))) for how in ('cut', 'list', 'gzip')]}
 
 @pytest.mark.parametrize('command', COMMANDS)

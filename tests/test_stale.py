@@ -55,7 +55,7 @@ def test_stale_rows_are_marked(result, monkeypatch, record_property):
 
 def test_another_processor_makes_nothing_stale(result):
     "The same digests from PyTorch's plainest kernels, on one thread."
-    code = 'import json; from jepa_tutorial.tools.fingerprints import code_digest; from jepa_tutorial.tools.rows import Row; print(json.dumps(code_digest(Row("laptop", "fixed_wall"))))'
+    code = 'import json; from jepa_tutorial.tools.fingerprints import code_digest; from jepa_tutorial.tools.rows import Row; print(json.dumps(code_digest(Row("dense", "fixed_wall"))))'
     env = {**os.environ, 'ATEN_CPU_CAPABILITY': 'default', 'OMP_NUM_THREADS': '1'}
     out = subprocess.run([sys.executable, '-c', code], cwd=root, env=env, check=True, capture_output=True, text=True).stdout
     assert changed(dict(result, code_digest=json.loads(out))) == []

@@ -213,7 +213,7 @@ def _result(path: Path, row: Row) -> dict | None:
         rates = all(0 <= r[k] <= 1 for k in ('success', 'low', 'high'))
         times = 0 <= r['seconds_per_episode'] and 0 <= (r['steps_to_reach'] or 0)
         if not (rates and times): raise ValueError('its numbers are no rates and times')
-        return r if r.get('recipe') in (None, recipe(row)) else None
+        return r if 'recipe' not in r or r['recipe'] == recipe(row) else None
 
 # %% ../../nbs/appendix/reproduce.ipynb #8a351c61
 def table(results: dict) -> str:

@@ -285,7 +285,7 @@ def sample_beside_wall(
     reach: float = 6.,                          # pixels from the wall's face
     generator: torch.Generator | None = None,   # random generator
 ) -> tuple[Tensor, Tensor]:                     # [n,2] positions, [n] headings
-    "Positions beside the inner walls, and directions that lead at them, at most 72° from straight."
+    "Positions beside the inner walls, and directions at most 72° from straight at them."
     require_layout(layout, rooms)
     require_number('reach', reach, above=0, high=rooms.img_size)
     n, dev = len(layout.wall_x), layout.wall_x.device

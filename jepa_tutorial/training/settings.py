@@ -140,6 +140,9 @@ class RunConfig:
         if encoded_frames(self) < 2:
             raise ValueError(f'optim.batch × data.clip is {encoded_frames(self)}; a step needs at '
                              'least 2 frames')
+        if self.data.frames and self.loss.start != 'first':
+            raise ValueError(f"loss.start is '{self.loss.start}', but with data.frames rollouts "
+                             "start from the first frame alone; set loss.start=first")
 
 # %% ../../nbs/appendix/settings.ipynb #935d7918
 def encoded_frames(

@@ -157,20 +157,28 @@ DRAWN = {(100, False, 0): 'a345fb9c54337398c83adb8c0c0e009c6fc90f76747f90d34f5a2
          (100, True, 2): '77db2f7eca017e9d76e776a81dd8b430af1ad28d0214a21fdc20048d7ee17717',
          (20, False, 1_000_001): 'd867aba40287e92e7fef9937c7c7c739746d1f3cd559f734877e30fb6f3fae8d',
          (1000, False, 2**63): '6abdd057976d7ada4a88e03281ac59882c4ec228c573e578f1bc0fc5bdedf426'}
-HELD = {'fixed_wall_v1': ('2c18212cb963a272324516f23d0f03672b1b696cb96c9ad6933726e02582cf0c', '7158519aa82f598deb0f1726c2177e6afa22c86c4a13afda76a0a354c3501e07'),
+SETS = {'fixed_wall_validation': ('76bdf24726294cf4a4b643a9cdd3d71a74845dfe8bc74335b1f19663d4c3481e', '439121e0e2447e52ea257140018eea188650e14c603574257e934f0bd17f44fa'),
+        'random_wall_validation': ('da8ea9106c9c23cd4a5b5dce72b09264b5d647406fcdd42f78b46f93d02d092c', '03bbba3638ac2368e8f0a6e3e1d06325df7dbd06948a61310b29085bf3eeed2a'),
+        'new_wall_validation': ('e97e9ae47fc9eb6727bff3498911a5dcebe235f628f2dc9010a22c04d47218db', '248b46041c482d796c4561e793993bc71acc18541a7c67d0d07db660775270fb'),
+        'fixed_wall_v1': ('2c18212cb963a272324516f23d0f03672b1b696cb96c9ad6933726e02582cf0c', '7158519aa82f598deb0f1726c2177e6afa22c86c4a13afda76a0a354c3501e07'),
         'random_wall_v1': ('fd5ec358312ee52da19060e4c4340ba6bf9232f1a75183ae4f06f4e1cbf443c7', '201910af51e913d1eb0bae349a4dd270ca9732bb8c98ea1e50f17ec8d8e4329f'),
-        'new_wall_v1': ('3b9cfda82843316862e641a99f9686335774f4515288878ccb14499c55dd11d0', '303d5fe3d2af088ead8f97690a8e787a177c5db5ac795724abb7f5dd6b224833')}
+        'new_wall_v1': ('3b9cfda82843316862e641a99f9686335774f4515288878ccb14499c55dd11d0', '303d5fe3d2af088ead8f97690a8e787a177c5db5ac795724abb7f5dd6b224833'),
+        'fixed_wall_v2': ('fb2480c5886920912f5d9fb867f909dbdb996804735fb5ab726698fc3fded748', '3b18a2e61a1151595481af1fedaa24e75fd73fe583a2f9dfd354981af0b877c5'),
+        'random_wall_v2': ('7635ff11ff06722160abb3335065120fe28791659c8b52ce9de07742e2ddd4af', '37bdb9c963ec97668f57360c9ebd0a9dbc62be28e8595e4f72a495df0691535c'),
+        'new_wall_v2': ('f95167f4f0afbedbfa97566962f587a2f60d2bb5e454e181da5d15e4daa7a6d9', '1fe2e1c34573a9c88551a74d42e448fd6f70a4f712f75ab2e4f7072e2f717f2c'),
+        'published_v1': ('b8f73fe1dc81af339a9ef687828fcec7b5e0bbbd860ac787fdf09b180c2970fa', '24ac85ba89d4d56ddd89e186949bdd3a725f7c88694a177242ce0cad920c7fc1')}
 
-@pytest.mark.promise('Tasks from a seed are the same on every machine and in every version; so are the held-out tasks, their files, and what their seeds give when drawn anew.', sets=(8, 8))
+@pytest.mark.promise('Tasks from a seed are the same on every machine and in every version; so are the task sets, their files, and what their seeds give when drawn anew.', sets=(15, 15))
 def test_tasks_are_what_they_always_were(size, record_property):
     from jepa_tutorial.planning.episodes import sample_tasks
-    from jepa_tutorial.tools.tasks import HELD_OUT, TASKS, load_tasks, world_tasks
+    from jepa_tutorial.tools.tasks import HELD_OUT, OPEN, PUBLISHED, TASKS, load_tasks, world_tasks
     for (n, fixed, seed), want in DRAWN.items(): assert fingerprint(sample_tasks(n, fixed=fixed, seed=seed)) == want, (n, fixed, seed)
-    assert HELD.keys() == HELD_OUT.keys() and len(DRAWN) + len(HELD) == size['sets']
-    for name, (tasks, file) in HELD.items():
+    assert [*SETS] == [*OPEN, *HELD_OUT, PUBLISHED] and len(DRAWN) + len(SETS) == size['sets']
+    for name, (tasks, file) in SETS.items():
         assert hashlib.sha256((TASKS/f'{name}.npz').read_bytes()).hexdigest() == file, f'the file of {name} has changed'
-        assert fingerprint(load_tasks(name)) == tasks == fingerprint(world_tasks(name.removesuffix('_v1'), 1000, HELD_OUT[name]))
-    record_property('tasks', sum(n for n, _, _ in DRAWN) + 3000)
+        assert fingerprint(load_tasks(name, final=True)) == tasks
+    for name, seed in (HELD_OUT | OPEN).items(): assert fingerprint(world_tasks(name.rsplit('_', 1)[0], 1000, seed)) == SETS[name][0]
+    record_property('tasks', sum(n for n, _, _ in DRAWN) + 9020)
 
 def test_tasks_follow_from_pcg64_alone():
     "The first task of seed 0 from a PCG64 of our own (O'Neill 2014, the 128-bit XSL-RR member), started from NumPy's own state."

@@ -109,16 +109,18 @@ def run_policy(
     rooms: Rooms = Rooms(),
     progress: Callable | None = None,          # called with (steps done, steps) after each
     on_step: Callable | None = None,           # called with (step, position [E,2], plan or None)
+    executed_max_norm: float | str | None = 'rooms',   # longest action; None: no limit
 ) -> Episodes:
     "Let `policy` act in all tasks at once."
     _check_run(policy, tasks, steps, contact, generator, rooms)
+    longest = rooms.max_norm if executed_max_norm == 'rooms' else executed_max_norm
     generator = generator or torch.Generator(tasks.start.device).manual_seed(0)
     path, queue, began = [tasks.start], [], time.perf_counter()
     for t in range(steps):
         if not queue:
             plan = policy(path[-1], tasks, steps - t, generator, rooms)
             queue = _next_actions(plan, len(tasks.start))
-        action = limit_norm(queue.pop(0), rooms.max_norm)
+        action = limit_norm(queue.pop(0), longest)
         path.append(move_unchecked(path[-1], action, tasks.layout, rooms, contact, generator))
         if progress: progress(t + 1, steps)
         if on_step: on_step(t, path[-1], getattr(policy, 'plan', None))
@@ -170,6 +172,7 @@ def run_episodes(
     steps: int = MAX_STEPS, contact: str = 'stop',
     generator: torch.Generator | None = None, rooms: Rooms = Rooms(),
     progress: Callable | None = None, on_step: Callable | None = None,
+    executed_max_norm: float | str | None = 'rooms',
 ) -> Episodes:
     "Plan and act in all tasks at once, on the model's device; arguments as in `run_policy`."
     require_methods('jepa', jepa, 'encode', 'predict', 'parameters')
@@ -180,7 +183,7 @@ def run_episodes(
     tasks = Tasks(layout, tasks.start.to(dev), tasks.goal.to(dev))
     goal_image = render(tasks.goal, layout, rooms)
     agent = Agent(jepa.eval(), planner.search, planner.replan, goal_image, planner.options)
-    told = steps, contact, generator, rooms, progress, on_step
+    told = steps, contact, generator, rooms, progress, on_step, executed_max_norm
     try: return run_policy(ImagePolicy(agent), tasks, *told)
     finally: jepa.train(training)
 

@@ -204,7 +204,7 @@ def _act(jepa, tasks, planner, steps: int, contact: str, seed: int, show: bool):
 
 # %% ../../nbs/appendix/commands.ipynb #d1bc598b
 def _tasks(name: str, n: int, fixed: bool, seed: int):
-    "Tasks from a seed, or the first n of a held-out set."
+    "Tasks from a seed, or the first n of a set."
     from jepa_tutorial.planning.episodes import sample_tasks
     from jepa_tutorial.tools.tasks import load_tasks
     return load_tasks(name, n) if name else sample_tasks(n, fixed=fixed, seed=seed)
@@ -217,7 +217,7 @@ def jepa_plan(
     cost: str = '',                # sum or last; default the planner's own
     episodes: int = 20,            # tasks, all planned at once
     seed: int = 0,                 # of the tasks
-    tasks: str = '',               # a held-out set: fixed_wall_v1, random_wall_v1 or new_wall_v1
+    tasks: str = '',               # a set such as random_wall_validation or published_v1
     steps: int = 200,              # actions in an episode
     contact: str = 'stop',         # what a wall does: stop, bounce
     gif: bool = False,             # write episode.gif and task.png

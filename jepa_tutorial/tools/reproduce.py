@@ -18,18 +18,20 @@ from ..training.checkpoints import load_trained, save_trained, Trained, WEIGHTS
 from ..training.refining import refine, train_stages
 from ..training.settings import with_defaults
 from jepa_tutorial.planning.episodes import (
-    oracle, random_actions, run_episodes, run_policy, straight_line
+    oracle, random_actions, run_episodes, run_policy, straight_line, Tasks
 )
 from ..planning.agent import load_planner
 from .evaluation import evaluate, evaluations, outcomes, summary
 from .fingerprints import code_digest, stale_note, world_digest
 from .inspecting import embedding_stats, probe_layout
-from .rows import episodes_of, PLANNERS, PRESETS, queue, Row, settings
-from .tasks import load_tasks, VALIDATION, world_tasks
+from jepa_tutorial.tools.rows import (
+    episodes_of, is_final, PLANNERS, PRESETS, queue, Row, settings, SLOW
+)
+from .tasks import load_tasks, PUBLISHED
 
 # %% auto #0
-__all__ = ['TimeIsUp', 'deadline', 'shipped', 'train_row', 'commit', 'provenance', 'result_path', 'recipe', 'make_row',
-           'baselines', 'baselines_path', 'load_results', 'table', 'work', 'matching']
+__all__ = ['TimeIsUp', 'deadline', 'shipped', 'train_row', 'commit', 'provenance', 'result_path', 'recipe', 'row_tasks',
+           'make_row', 'baselines', 'baselines_path', 'load_results', 'table', 'work', 'matching']
 
 # %% ../../nbs/appendix/reproduce.ipynb #6eab03f5
 class TimeIsUp(Exception): "The minutes that were asked for have passed."
@@ -146,6 +148,18 @@ def _put_aside(path: Path):
     old = parse_json(read_bytes(path))
     path.rename(earlier/f"{path.stem}.{old['config']}.json")
 
+# %% ../../nbs/appendix/reproduce.ipynb #34f637a8
+def row_tasks(
+    row: Row,
+    final: bool,   # the tasks of its final result, or validation tasks?
+) -> Tasks:
+    "The tasks on which a row is measured."
+    world, n = row.tasks_world, episodes_of(row)
+    published = row.task_set == 'published'
+    if published and world == 'random_wall': return load_tasks(PUBLISHED)
+    if published or not final: return load_tasks(f'{world}_validation', n)
+    return load_tasks(f"{world}_{row.task_set or 'v1'}", n, final=True)
+
 # %% ../../nbs/appendix/reproduce.ipynb #96a499d4
 def make_row(
     row: Row,
@@ -156,30 +170,34 @@ def make_row(
 ) -> dict:
     "Train if necessary, evaluate, and write the result."
     trained = train_row(row, runs, check, device, progress)
-    n, world, path = episodes_of(row), row.tasks_world, result_path(row, out, final)
-    tasks = load_tasks(f'{world}_v1', n) if final else world_tasks(world, n, VALIDATION)
+    tasks, path = row_tasks(row, final), result_path(row, out, final)
     result = dict(preset=PRESETS[row.budget][row.world], **row._asdict(), tasks=path.parent.name,
                   **_evaluated(row, trained, tasks, path, runs, check), recipe=recipe(row))
     result |= dict(provenance(trained.card), embedding=_stats(trained, row.world),
                    code_digest=_digest_as_trained(row, runs, trained.card))
     if path.exists(): _put_aside(path)
     write_json(path, result)
+    (Path(out)/'pieces'/f'{path.parent.name}-{row.name}.jsonl').unlink(missing_ok=True)
     return result
 
 # %% ../../nbs/appendix/reproduce.ipynb #abb0e485
 def _evaluated(row, trained, tasks, path: Path, runs: Path, check) -> dict:
     "Outcomes of the row's episodes, in pieces that are kept."
     dev, planner = next(trained.jepa.parameters()).device, load_planner(*PLANNERS[row.planner])
+    limit = None if row.task_set == 'published' else 'rooms'
     def act(part, i):
-        return run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev))
-    log = Path(runs)/row.run/f'{path.parent.name}-{row.name}.jsonl'
-    piece = 20 if dev.type == 'cpu' else len(tasks.start)
+        return run_episodes(trained.jepa, part, planner, row.steps, row.contact, rng(i, dev),
+                            executed_max_norm=limit)
+    slow = row.planner in SLOW and dev.type == 'cpu'
+    folder = path.parent.parent/'pieces' if slow else Path(runs)/row.run
+    log = folder/f'{path.parent.name}-{row.name}.jsonl'
+    piece = 4 if slow else 20 if dev.type == 'cpu' else len(tasks.start)
     return dict(summary(*evaluate(act, tasks, log, check, piece)), device=device_name(dev))
 
 # %% ../../nbs/appendix/reproduce.ipynb #33256c5b
 def baselines(world: str, out: Path, final: bool = False, contact: str = 'stop') -> list[dict]:
     "Three policies that learn nothing, on the tasks of a world; written to the results."
-    tasks = load_tasks(f'{world}_v1') if final else world_tasks(world, 1000, VALIDATION)
+    tasks = load_tasks(f"{world}_{'v1' if final else 'validation'}")
     rows, path = [], baselines_path(world, contact, out, final)
     for name, policy in dict(random=random_actions, straight=straight_line, oracle=oracle).items():
         e = run_policy(policy, tasks, 200, contact, rng(0))
@@ -196,11 +214,12 @@ def baselines_path(world: str, contact: str, out: Path | str, final: bool) -> Pa
 # %% ../../nbs/appendix/reproduce.ipynb #778def68
 def load_results(
     out: Path | str,      # a results folder
-    final: bool = True,   # on the held-out tasks, or the validation tasks
+    final: bool = True,   # the final results, as far as a row has one; else of validation tasks
     budgets=tuple(PRESETS),
 ) -> dict:                # Row -> its result, or None while it is open
     "Every row of the queues with what is known of it."
-    found = {r: result_path(r, out, final) for b in budgets for r in queue(b)}
+    rows = [r for b in budgets for r in queue(b)]
+    found = {r: result_path(r, out, final and is_final(r)) for r in rows}
     return {r: _result(path, r) if path.exists() else None for r, path in found.items()}
 
 # %% ../../nbs/appendix/reproduce.ipynb #16b623cb
@@ -218,9 +237,9 @@ def _result(path: Path, row: Row) -> dict | None:
 # %% ../../nbs/appendix/reproduce.ipynb #8a351c61
 def table(results: dict) -> str:
     "Rows as a Markdown table."
-    head = ('budget world variant seed epoch planner contact actions walls success interval steps '
-            's/episode')
-    align = '--- --- --- --: --: --- --- --: --- --: --: --: --:'
+    head = ('budget world variant seed epoch planner contact actions walls tasks success '
+            'interval steps s/episode')
+    align = '--- --- --- --: --: --- --- --: --- --- --: --: --: --:'
     line = lambda cells: f"| {' | '.join(map(str, cells))} |"
     rows = [line([*_named(r), *_measured(v)]) for r, v in results.items()]
     return '\n'.join([line(head.split()), line(align.split()).replace(' ', ''), *rows])
@@ -228,7 +247,9 @@ def table(results: dict) -> str:
 def _named(r: Row) -> tuple:
     "The coordinates of a row, in words."
     epoch = f'last − {r.epochs_back}' if r.epochs_back else 'last'
-    said = dict(epochs_back=epoch, eval_world=r.eval_world or 'its own')
+    usual = 'v1' if is_final(r) else 'validation'
+    said = dict(epochs_back=epoch, eval_world=r.eval_world or 'its own',
+                task_set=r.task_set or usual)
     return tuple((r._asdict() | said).values())
 
 def _measured(v: dict | None) -> tuple:
@@ -251,7 +272,7 @@ def work(
     check = deadline(time.monotonic() + 60*minutes)
     for row in rows:
         path = result_path(row, out, final)
-        if path.exists() and _result(path, row): continue
+        if not is_final(row, final) or path.exists() and _result(path, row): continue
         try:
             check()
             yield make_row(row, out, runs, final, check, device, progress)

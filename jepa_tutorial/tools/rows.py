@@ -9,8 +9,8 @@ from .checks import require_choice
 from .config import load_config
 
 # %% auto #0
-__all__ = ['VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', 'INGREDIENTS', 'Row', 'episodes_of', 'settings',
-           'queue']
+__all__ = ['VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', 'INGREDIENTS', 'Row', 'episodes_of', 'is_final',
+           'settings', 'queue']
 
 # %% ../../nbs/appendix/rows.ipynb #6c7204d4
 class Row(NamedTuple):
@@ -24,6 +24,7 @@ class Row(NamedTuple):
     contact: str = 'stop'
     steps: int = 200       # actions of an episode
     eval_world: str = ''   # of the tasks, if from another world: 'random_wall' or 'new_wall'
+    task_set: str = ''     # 'v2', or 'published'; '': v1, or validation tasks
 
     @property
     def run(self): return f'{self.budget}-{self.world}-{self.variant}-s{self.seed}'
@@ -36,6 +37,7 @@ class Row(NamedTuple):
         parts = [self.run, f'e{self.epochs_back}', self.planner, self.contact]
         if self.steps != 200: parts.append(str(self.steps))
         if self.eval_world: parts.append(f'on-{self.eval_world}')
+        if self.task_set: parts.append(self.task_set)
         return '-'.join(parts)
 
 # %% ../../nbs/appendix/rows.ipynb #e44fc995
@@ -75,8 +77,15 @@ PLANNERS |= {k: ['plan_fast', *v] for k, v in INGREDIENTS.items()}
 # %% ../../nbs/appendix/rows.ipynb #078f0582
 def episodes_of(row: Row) -> int:
     "How many episodes a row is made of."
+    if row.task_set == 'published': return 20
     if row.planner in SLOW: return 100
     return 200 if row.eval_world else EPISODES[row.budget]
+
+# %% ../../nbs/appendix/rows.ipynb #98470578
+def is_final(row: Row, final: bool = True) -> bool:
+    "Is the row measured with `--final` (or, if not `final`, without)?"
+    if row.task_set: return final
+    return not final or row.budget != 'laptop'
 
 # %% ../../nbs/appendix/rows.ipynb #5e2eb652
 def settings(
@@ -96,11 +105,12 @@ def queue(
 
 # %% ../../nbs/appendix/rows.ipynb #3c83e4d0
 def _laptop():
-    "Three seeds with three planners, then the ablations."
+    "Three seeds with two planners, the ablations, and the final rows of the shipped model."
     walls = lambda *a, **k: Row('laptop', 'random_wall', *a, **k)
     rows = [walls(seed=s, planner=p) for s in (1, 2, 3) for p in ('fast', 'revisit')]
     rows += [walls(v) for v in ABLATIONS]
-    return [*rows, walls(planner='stuck_noise'), walls(contact='bounce')]
+    rows += [walls(planner='stuck_noise'), walls(contact='bounce')]
+    return rows + [walls(planner=p, task_set='v2') for p in ('fast', 'revisit')]
 
 # %% ../../nbs/appendix/rows.ipynb #8e74742b
 def _dense():
@@ -118,6 +128,15 @@ def _dense():
     others = [v for v in ABLATIONS if v != 'no_inverse_dynamics']
     return rows + [walls(v) for v in (*others, 'more_time_similarity')]
 
+# %% ../../nbs/appendix/rows.ipynb #fa1b145a
+def _published():
+    "The published protocol: its tasks, planners and rules."
+    rules = dict(contact='bounce', task_set='published')
+    walls = lambda *a, **k: Row('full', 'random_wall', *a, **rules, **k)
+    rows = [walls(planner=p) for p in SLOW]
+    rows += [walls('refined', planner='published')]
+    return [*rows, Row('full', 'fixed_wall', planner='published', **rules)]
+
 # %% ../../nbs/appendix/rows.ipynb #b4981dfc
 def _full():
     "Random wall, fixed wall, the ablations, the planners, the other seeds, further questions."
@@ -125,7 +144,7 @@ def _full():
     walls = lambda *a, **k: Row('full', 'random_wall', *a, **k)
     last = lambda row, *a, **k: [row(*a, **k, epochs_back=b) for b in range(3)]
     refined = lambda planner, **k: walls('refined', planner=planner, **k)
-    rows = last(walls) + [refined('fast'), refined('stuck_noise')] + last(fixed)
+    rows = _published() + last(walls) + [refined('fast'), refined('stuck_noise')] + last(fixed)
     rows += [r for v in ABLATIONS for r in last(walls, v)]
     for p in ('published', 'fast_squared'): rows += [walls(planner=p), refined(p)]
     rows += [walls(planner=p) for p in ('cem', 'mppi_last', 'stuck_noise')]

@@ -12,13 +12,18 @@ from ..world.two_rooms import Layout, Rooms
 from ..planning.episodes import sample_tasks, Tasks
 
 # %% auto #0
-__all__ = ['TASKS', 'HELD_OUT', 'VALIDATION', 'world_tasks', 'save_tasks', 'load_tasks']
+__all__ = ['TASKS', 'VALIDATION', 'HELD_OUT', 'OPEN', 'PUBLISHED', 'world_tasks', 'save_tasks', 'load_tasks']
 
 # %% ../../nbs/appendix/tasks.ipynb #e0f5deac
 TASKS = PACKAGE/'tasks'
-# seeds of the held-out sets, and another one
-HELD_OUT = dict(fixed_wall_v1=20_260_001, random_wall_v1=20_260_002, new_wall_v1=20_260_003)
-VALIDATION = 1_000_001
+VALIDATION = 1_000_001   # the seed of all validation tasks
+# seeds of the sets that final rows alone may read
+HELD_OUT = dict(fixed_wall_v2=20_261_001, random_wall_v2=20_261_002, new_wall_v2=20_261_003)
+# seeds of the sets that anyone may read
+OPEN = dict(fixed_wall_validation=VALIDATION, random_wall_validation=VALIDATION,
+            new_wall_validation=VALIDATION, fixed_wall_v1=20_260_001, random_wall_v1=20_260_002,
+            new_wall_v1=20_260_003)
+PUBLISHED = 'published_v1'
 
 # %% ../../nbs/appendix/tasks.ipynb #b714f46d
 def world_tasks(
@@ -36,8 +41,8 @@ def world_tasks(
 
 # %% ../../nbs/appendix/tasks.ipynb #ea70df6e
 def save_tasks(name: str, n: int = 1000):
-    "Write a held-out set to its file; done once for every version."
-    t = world_tasks(name.rsplit('_', 1)[0], n, HELD_OUT[name])
+    "Write a set to its file; done once for every version."
+    t = world_tasks(name.rsplit('_', 1)[0], n, (HELD_OUT | OPEN)[name])
     TASKS.mkdir(exist_ok=True)
     arrays = dict(wall_x=t.layout.wall_x, door_y=t.layout.door_y, start=t.start, goal=t.goal)
     np.savez_compressed(TASKS/f'{name}.npz', **arrays)
@@ -62,12 +67,20 @@ def _arrays(path: Path) -> dict:
 
 # %% ../../nbs/appendix/tasks.ipynb #567e2017
 def load_tasks(
-    name: str,              # 'fixed_wall_v1', 'random_wall_v1' or 'new_wall_v1'
+    name: str,              # such as 'random_wall_validation'; see HELD_OUT, OPEN, PUBLISHED
     n: int | None = None,   # the first n of them; default all
+    final: bool = False,    # for a final result? Held-out sets are read for nothing else
 ) -> Tasks:
-    "A held-out task set."
-    if not isinstance(name, str) or name not in HELD_OUT:
-        raise ValueError(f"no task set '{name}'; there are {', '.join(HELD_OUT)}")
+    "A task set that ships with the package."
+    _require_open(name, final)
     d = _arrays(TASKS/f'{name}.npz')
     if n is not None: require_int('n', n, 1, len(d['start']))
     return Tasks(Layout(d['wall_x'][:n], d['door_y'][:n]), d['start'][:n], d['goal'][:n])
+
+def _require_open(name: str, final: bool):
+    "Refuse unknown sets, and held-out ones unless the result is final."
+    if not isinstance(name, str) or name not in [*OPEN, *HELD_OUT, PUBLISHED]:
+        raise ValueError(f"no task set '{name}'; there are {', '.join([*OPEN, PUBLISHED])}")
+    if name in HELD_OUT and not final:
+        raise ValueError(f"'{name}' is held out, and only jepa_reproduce --final reads it; take "
+                         f"'{name.replace('_v2', '_validation')}'")

@@ -39,6 +39,7 @@ may_import = {
     'tools.evaluation': 'tools.files tools.devices world.two_rooms world.trajectories training.checkpoints training.learner training.unrolling planning.agent planning.episodes tools.inspecting',
     'tools.pictures': 'tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.checkpoints training.unrolling',
     'tools.rows': 'tools.checks tools.config',
+    'tools.statistics': 'tools.checks',
     'tools.fingerprints': 'tools.devices tools.config world.two_rooms training.settings training.learner planning.fast planning.agent planning.episodes tools.tasks tools.rows',
     'tools.reproduce': 'tools.checks tools.files tools.devices training.settings training.checkpoints training.refining planning.agent planning.episodes tools.tasks tools.inspecting tools.evaluation tools.rows tools.fingerprints',
     'tools.tracking': 'tools.checks tools.files training.learner training.refining tools.pictures', 'tools.sweeps': 'tools.checks tools.files tools.config training.settings',

@@ -95,8 +95,10 @@ def commit() -> str | None:
 def provenance(card: dict) -> dict:
     "Where a number comes from."
     config = json.dumps(card['config'], sort_keys=True).encode()
+    refined = card.get('refined', {}).get('seconds', 0.)
     return dict(commit=commit(), config=hashlib.sha256(config).hexdigest()[:12],
-                frames=card['frames'], train_seconds=card['seconds'], numbers=card['numbers'],
+                frames=card['frames'], train_seconds=card['seconds'], refine_seconds=refined,
+                numbers=card['numbers'],
                 trained_on=card['device'], torch=torch.__version__,
                 date=datetime.date.today().isoformat())
 

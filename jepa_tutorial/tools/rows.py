@@ -9,8 +9,8 @@ from .checks import require_choice
 from .config import load_config
 
 # %% auto #0
-__all__ = ['VARIANTS', 'ABLATIONS', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', 'INGREDIENTS', 'Row', 'episodes_of', 'is_final',
-           'settings', 'queue']
+__all__ = ['VARIANTS', 'ABLATIONS', 'SHORTER', 'WITHOUT', 'PLANNERS', 'PRESETS', 'EPISODES', 'SLOW', 'INGREDIENTS', 'Row',
+           'episodes_of', 'is_final', 'settings', 'queue']
 
 # %% ../../nbs/appendix/rows.ipynb #6c7204d4
 class Row(NamedTuple):
@@ -51,6 +51,20 @@ VARIANTS = dict(
     long_rollouts=['loss.start=every', 'loss.rollout=16', 'data.door_centred=0.5',
                    'data.door_start=0.25', 'optim.predictor_scale=2.0'])
 ABLATIONS = [v for v in VARIANTS if v.startswith('no_')]
+
+# %% ../../nbs/appendix/rows.ipynb #1cc7dada
+SHORTER = dict(epochs_1=['optim.epochs=1', 'refine.updates=400'],
+               epochs_2=['optim.epochs=2', 'refine.updates=800'],
+               half=['optim.epochs=5', 'refine.updates=2000'])
+WITHOUT = dict(
+    one_stage=['refine.updates=0'],
+    all_frames=['data.frames=null', 'data.clip=17', 'optim.batch=40'],   # 680 frames, 40 layouts
+    constant_weight=['loss.delta_final=null'],
+    short_rollouts=['data.frames=[0,1,4,8]', 'loss.rollout=8'],
+    usual_data=['data.door_centred=0', 'data.door_start=0', 'data.wall_start=0',
+                'data.straight=0', 'refine.wall_start=0'])
+WITHOUT = {f'half_{k}': [*SHORTER['half'], *v] for k, v in WITHOUT.items()}
+VARIANTS |= SHORTER | WITHOUT
 
 # %% ../../nbs/appendix/rows.ipynb #d8ecc83a
 PLANNERS = dict(
@@ -110,7 +124,8 @@ def _laptop():
     rows = [walls(seed=s, planner=p) for s in (1, 2, 3) for p in ('fast', 'revisit')]
     rows += [walls(v) for v in ABLATIONS]
     rows += [walls(planner='stuck_noise'), walls(contact='bounce')]
-    return rows + [walls(planner=p, task_set='v2') for p in ('fast', 'revisit')]
+    rows += [walls(planner=p, task_set='v2') for p in ('fast', 'revisit')]
+    return rows + [walls(v) for v in (*SHORTER, *WITHOUT)]
 
 # %% ../../nbs/appendix/rows.ipynb #8e74742b
 def _dense():

@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself, once; see scripts/setup for a torch of your own.
-.PHONY: tutorial demo test lint lab readme execute docs pages soak browser alone slurm oldest
+.PHONY: tutorial laptop demo test lint lab readme execute docs pages soak browser alone slurm oldest
 SHELL := /bin/bash
 BIN := .venv/bin
 RUN ?= runs/tutorial
@@ -7,11 +7,18 @@ NB ?=
 ONLY ?=
 SETTINGS := settings.ini setup.py pyproject.toml constraints.txt scripts/setup
 
-# train a small world model from nothing, look inside it, and let it plan
+# train a world model for random walls from nothing, unroll it, and let it plan: half of the laptop's training
 tutorial: .venv/.library
-	$(BIN)/jepa_train quick --out $(RUN)
+	$(BIN)/jepa_train laptop optim.epochs=5 refine.updates=2000 --out $(RUN)
 	$(BIN)/jepa_unroll $(RUN)
 	$(BIN)/jepa_plan $(RUN) --episodes 20 --gif
+	@echo 'That was half of the training; make laptop does all of it, up to an hour on two cores.'
+
+# the same with the whole training
+laptop: .venv/.library
+	$(BIN)/jepa_train laptop --out runs/laptop
+	$(BIN)/jepa_unroll runs/laptop
+	$(BIN)/jepa_plan runs/laptop --episodes 20 --gif
 
 # the shipped model plans twenty tasks, and draws the first that succeeds as an animation
 demo: .venv/.library

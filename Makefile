@@ -9,7 +9,7 @@ SETTINGS := settings.ini setup.py pyproject.toml constraints.txt scripts/setup
 
 # train a world model for random walls from nothing, unroll it, and let it plan: half of the laptop's training
 tutorial: .venv/.library
-	$(BIN)/jepa_train laptop optim.epochs=5 refine.updates=2000 --out $(RUN)
+	$(BIN)/jepa_train laptop optim.epochs=3 refine.updates=4000 --out $(RUN)
 	$(BIN)/jepa_unroll $(RUN)
 	$(BIN)/jepa_plan $(RUN) --episodes 20 --gif
 	@echo 'That was half of the training; make laptop does all of it, up to an hour on two cores.'

@@ -53,9 +53,9 @@ VARIANTS = dict(
 ABLATIONS = [v for v in VARIANTS if v.startswith('no_')]
 
 # %% ../../nbs/appendix/rows.ipynb #1cc7dada
-SHORTER = dict(epochs_1=['optim.epochs=1', 'refine.updates=400'],
-               epochs_2=['optim.epochs=2', 'refine.updates=800'],
-               half=['optim.epochs=5', 'refine.updates=2000'])
+SHORTER = dict(epochs_1=['optim.epochs=1', 'refine.updates=1500'],
+               epochs_2=['optim.epochs=2', 'refine.updates=3000'],
+               half=['optim.epochs=3', 'refine.updates=4000'])
 WITHOUT = dict(
     one_stage=['refine.updates=0'],
     all_frames=['data.frames=null', 'data.clip=17', 'optim.batch=40'],   # 680 frames, 40 layouts

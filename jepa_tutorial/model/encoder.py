@@ -27,7 +27,7 @@ class ResidualBlock(nn.Module):
 
 # %% ../../nbs/2_model/03_encoder.ipynb #ea7d7035
 class Stack(nn.Module):
-    "Convolution, max-pool of stride 2, two residual blocks (@fig-stage)."
+    "Convolution, max-pool of stride 2 (@eq-halve), two residual blocks."
     @checked(in_channels=size, out_channels=size)
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()

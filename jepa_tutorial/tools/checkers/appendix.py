@@ -27,7 +27,7 @@ def check_repeats(repeats):
     need(quiet, 'your function moves or reseeds the global generator, and every draw after it '
          'changes; make a generator of your own.')
     close(first, torch.randn(5, generator=torch.Generator().manual_seed(1)).mean(), 'repeats(1)')
-    return 'the same for the same seed, and nobody else notices.'
+    return 'the same for the same seed, and the global generator is unchanged.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #4444de9d
 @checker
@@ -113,11 +113,11 @@ def check_compare(compare):
     need('loss' not in got and 'loss.pool' not in got,
          'a group came out whole: look into it, for it may differ in a single setting.')
     need('steps' not in got and 'pool.steps' not in got,
-         'a setting lacks the names of the groups around it: hand the prefix on.')
+         'a setting lacks the names of the groups around it: pass the prefix on.')
     need(want.keys() <= got.keys(), f'missing: {", ".join(sorted(want.keys() - got.keys()))}.')
     need({k: tuple(v) for k, v in got.items()} == want, f'the differences are {want}; got {got}.')
     need(compare(a, a) == {}, 'two equal settings have no differences.')
-    return 'now you know why.'
+    return 'every difference, with its full name.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #f84b3977
 @checker
@@ -159,7 +159,7 @@ def check_trajectory(pictures_of):
     need(x.min() < .36 and x.max() > .48, 'the dot should start in one room and end in the other; '
          'the wall is at x = 25 of 65.')
     need(.55 < y[abs(x - 25/65).argmin()] < .68, 'the dot should pass the door, at y = 40 of 65.')
-    return 'it found the door.'
+    return 'through the door.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #b4193ea7
 @checker
@@ -189,7 +189,7 @@ def check_margin(margin):
         need(abs(got - (rates[0] - rates[2])) > 1e-9 or rates[2] > rates[1],
              'here random actions do better than the straight line; take the better of the two.')
         close(got, rates[0] - max(rates[1:3]), 'margin')
-    return 'that much is owed to the model.'
+    return 'this is what the model adds to the better baseline.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #68be5595
 @checker
@@ -204,7 +204,7 @@ def check_exit_code(exit_code):
         need(got is not None, f'nothing came back for a command that does {what}.')
         need(not isinstance(got, str), 'a text is not a code: Python prints it and exits with 1.')
         close(float(got), want, f'the code after {what}')
-    return 'the shell would agree.'
+    return 'the code that a shell would get.'
 
 # %% ../../../nbs/appendix/checkers/appendix.ipynb #a7210492
 @checker
@@ -238,4 +238,4 @@ def check_intensity(intensity):
         need(abs(got - 6*D*D*rows/(3*D*D + 4*D*rows)) > 1e-9,
              f'bytes, not numbers: each number has {size} of them.')
         close(got, 6*D*D*rows/(size*(3*D*D + 4*D*rows)), f'intensity({rows}, {D}, {size})')
-    return 'the roof has a height that the width of the model sets.'
+    return 'it grows with the rows, up to a limit that D sets.'

@@ -29,7 +29,7 @@ def check_collapsed_model(loss, std, rank):
     need(rank != 2, 'the rank is not 2: c and −c are two points, but they lie on one line through '
          'the origin.')
     close(rank, 1, 'the effective rank', rtol=1e-2)
-    return 'a healthy spread in every dimension, and all of it one direction. Only the rank tells.'
+    return 'a standard deviation of 1 in every dimension, and rank 1: only the rank shows it.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #5d20de52
 def _number(v):
@@ -49,7 +49,7 @@ def check_scaled_loss(ratio):
         need(got != 1, 'a ratio of 1 is what the relative error would give; the loss itself is a '
              'squared distance.')
         close(got, (g*a - g*b).square().mean()/(a - b).square().mean(), f'ratio({g})')
-    return 'halve the space, quarter the loss, learn nothing.'
+    return 'half the scale, a quarter of the loss, and nothing learned.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #c93bc8fa
 @checker
@@ -86,7 +86,7 @@ def check_stop_targets(stop):
          'frame 0 gets no gradient; it is the start of the rollout, not a target.')
     need(not grad[:, 1:].any(), 'a gradient still reaches the targets, the frames from 1 on.')
     close(grad[:, 0], weight[:, 0], 'the gradient at frame 0')
-    return 'the targets hold still.'
+    return 'the targets get no gradient.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #753e8318
 @checker
@@ -132,7 +132,7 @@ def check_whole_covariance(loss):
     need(other((whole.sum() - whole.trace())/12), 'you left the diagonal out; this one keeps it.')
     need(other(whole.sum()/12), 'you divided by D(D - 1); with the diagonal there are D² entries.')
     close(got, whole.mean(), 'the loss', rtol=1e-3)
-    return 'and it shrinks whatever it is given: the diagonal holds the variances.'
+    return 'and it also lowers the variances, which are on the diagonal.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #cd0d14d6
 @checker
@@ -233,7 +233,7 @@ def check_best_scale(best_scale):
         need(torch.as_tensor(got) <= 1, f'for q = {q} you answer {float(got):.3g}; beyond 1 the '
              'variance loss is already zero, and only the other term grows.')
         close(got, want, f'the best scale for q = {q}, α = {alpha:g}, δ = {delta:g}', atol=1e-4)
-    return 'it shrinks from δ = α/2q on, and never to nothing.'
+    return 'it shrinks from δ = α/2q on, and never reaches zero.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #506fa669
 @checker
@@ -280,7 +280,7 @@ def check_wall_only(wall_only):
     see = lambda o: o.float().mean(-1).flatten(2) @ w
     z, dark = wall_only(see, obs), before.clone()
     need(torch.equal(obs, before),
-         'your function paints over the frames it was given; clone them first.')
+         'your function changes the frames it was given; clone them first.')
     need((z[1:, 0] - z[:-1, 0]).abs().max() > 1e-3, 'all clips look alike: the walls are gone. '
          'Channel 0 is the dot, channel 1 the walls.')
     need((z[:, 1:] - z[:, :-1]).abs().max() < 1e-4,
@@ -303,9 +303,9 @@ def check_inverse_dynamics_floor(floor):
     need(not _same_number(got, share*lost.var(0).mean()),
          'you divided by n − 1; the mean of the squared errors divides by n.')
     need(not _same_number(got, share*lost.square().mean()),
-         'that is the loss of guessing zero for a blocked step; a better constant exists.')
+         'that is the loss of predicting zero for a blocked step; a better constant exists.')
     close(got, share*lost.var(0, correction=0).mean(), 'the floor')
-    return 'to get below this, one must see where the dot stands, not only how it moved.'
+    return 'a lower loss needs the position of the dot, not only its motion.'
 
 # %% ../../../nbs/appendix/checkers/losses.ipynb #9f36d45a
 @checker

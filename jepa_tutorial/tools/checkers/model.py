@@ -30,7 +30,7 @@ def check_encoder_size(predicted):
     need(predicted != size((16, 32, 32), 512)//2, 'not simply half: weights between halved '
          'channels fall to a quarter, offsets to a half, the LayerNorm stays.')
     close(predicted, size(c, 512), 'the number of parameters', rtol=0, atol=.5)
-    return 'the linear map holds nearly everything, and it lost half of its inputs.'
+    return 'the linear layer has nearly all parameters, and it lost half of its inputs.'
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #8a78edef
 @checker
@@ -48,7 +48,7 @@ def check_average_pooling(averaged):
          'the LayerNorm is missing: F.layer_norm(h, h.shape[-1:]).')
     close(got, (h - h.mean(1, keepdim=True))/(h.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt(),
           'the averaged vector')
-    return 'every place now counts the same, so the vector can hardly say where the dot is.'
+    return 'all positions have the same weight now, so the vector hardly encodes where the dot is.'
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #e437df4b
 @checker
@@ -110,8 +110,8 @@ def check_zero_action(moved):
     need(abs(got.item() - (after - z).norm()/z.norm()) > 1e-5,
          'the prediction must pass through norm before it is compared.')
     close(got, (norm(after).detach() - z).norm()/z.norm(), 'the relative change')
-    return ('the zero action moves a fresh GRU: where a gate is below 1, the candidate gets in '
-            '(the mixture), whatever the action.')
+    return ('the zero action changes the state of an untrained GRU: where a gate is below 1, the '
+            'candidate gets in (the mixture), whatever the action.')
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #328b25ba
 @checker

@@ -16,40 +16,41 @@ __all__ = ['check_local_minima', 'check_euclidean_cost', 'check_disagree', 'chec
 @checker
 def check_local_minima(local_minima):
     y, x = torch.arange(9.)[:, None], torch.arange(9.)
-    places = lambda h: sorted(map(list, local_minima(h)))
+    minima_of = lambda h: sorted(map(list, local_minima(h)))
     walled = (x + 0*y).clone()
     walled[:, 4] = torch.nan
     walled[3, 5] = 1.
-    need(places((y - 4)**2 + (x - 2)**2) == [[4, 2]],
+    need(minima_of((y - 4)**2 + (x - 2)**2) == [[4, 2]],
          'a bowl with its bottom in row 4, column 2 has one minimum there; '
          'do you give [row, column]?')
-    need(places(y + x) == [[0, 0]],
-         'a slope has its minimum in the corner: pad the map with infinity, not with zeros.')
-    need(places(y - y + 1.) == [],
-         'on a flat map nothing is smaller than its neighbours: use <, not <=.')
-    need(places((y - x).abs() - .3*y) == [[8, 8]],
+    need(minima_of(y + x) == [[0, 0]],
+         'a slope has its minimum in the corner: pad with infinity, not with zeros.')
+    need(minima_of(y - y + 1.) == [],
+         'in a flat array nothing is smaller than its neighbours: use <, not <=.')
+    need(minima_of((y - x).abs() - .3*y) == [[8, 8]],
          'a diagonal valley has one minimum, at its end: '
          'compare with all eight neighbours, not four.')
-    need([3, 5] in places(walled),
-         'a place beside the wall may be a minimum: a NaN neighbour counts as infinitely high.')
+    need([3, 5] in minima_of(walled),
+         'a position beside the wall may be a minimum: a NaN neighbour counts as infinitely high.')
     return 'each is lower than all of its neighbours.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #235e9276
 @checker
-def check_euclidean_cost(crow_cost):
+def check_euclidean_cost(euclidean_cost):
     goal, g = torch.tensor([[1., 2.]]), torch.Generator().manual_seed(0)
     path = torch.randn(3, 9, 2, generator=g)
     d = ((path - goal)**2).sum(-1)**.5
-    got = torch.as_tensor(crow_cost(path, goal, 5))
+    got = torch.as_tensor(euclidean_cost(path, goal, 5))
     need(got.shape == (3,),
          f'you gave shape {list(got.shape)}; one number for each of the 3 paths is wanted.')
     need(not torch.allclose(got, d[:, :5].sum(1)),
          'you counted the start; the first step that counts comes after the first action.')
-    need(not torch.allclose(got, (d[:, 1:6]**2).sum(1)), 'you added squares; a crow flies lengths.')
+    need(not torch.allclose(got, (d[:, 1:6]**2).sum(1)),
+         'you summed squared distances; sum Euclidean ones.')
     need(not torch.allclose(got, d[:, 1:].sum(1)),
          'you summed over all steps; only the first `steps` count.')
     close(got, d[:, 1:6].sum(1), 'the cost over five steps')
-    return 'over few steps the crow walks into the wall, over many it takes the door.'
+    return 'over few steps it prefers the plan into the wall, over many the plan through the door.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #e0dc41ee
 @checker
@@ -62,7 +63,7 @@ def check_disagree(first, second):
          f'the squares sum to {squares:.3g} and {others:.3g}: the first should be smaller.')
     need(a.sum() > b.sum(),
          f'the lengths sum to {a.sum():.3g} and {b.sum():.3g}: the second should be smaller.')
-    return 'squares punish one long stretch far away, lengths count every pixel the same.'
+    return 'squares give large distances more weight, lengths give every pixel the same.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #6c288161
 @checker
@@ -72,7 +73,7 @@ def check_refit(refit):
     order = cost.argsort()
     mean, std = refit(actions, cost, 6)
     need(not torch.allclose(mean, actions[order[-6:]].mean(0)),
-         'those are the six dearest plans; elites are the cheapest.')
+         'those are the six plans with the highest cost; elites have the lowest.')
     close(mean, actions[order[:6]].mean(0), 'the mean')
     need(not torch.allclose(std, actions[order[:6]].std(0, unbiased=False)),
          'you divided the squares by K; the formula has K-1.')
@@ -86,25 +87,26 @@ def check_refit(refit):
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #e7479122
 @checker
-def check_two_minima(pits):
+def check_two_minima(two_minima):
     from jepa_tutorial.planning.cem import CEM
     ends = torch.arange(-5., 21).view(1, -1, 1, 1)               # of 26 plans: -5, -4, ... 20
-    c = pits(ends*torch.tensor([1., 0.]).expand(1, 1, 20, 2)/20)
+    c = two_minima(ends*torch.tensor([1., 0.]).expand(1, 1, 20, 2)/20)
     need(c.shape == (1, 26),
          f'26 plans cost {list(c.shape)} numbers; they should be [E,N], here [1, 26].')
     need(c[0, -1] < c[0, 0], 'a plan that ends at 20 should be cheaper than one that ends at -5.')
-    need(c[0].amax() > c[0, 0] + .1, 'there should be a ridge between the pits, dearer than both.')
+    need(c[0].amax() > c[0, 0] + .1, 'between the minima the cost should be higher than in both.')
     init = torch.full((1, 20, 2), -.25)
     def end(explore):
         "Where a search that starts at -5 ends."
         search = CEM(horizon=20, iterations=4, select='best', keep_elites=1,
                      explore_fraction=explore)
         generator = torch.Generator().manual_seed(0)
-        plan = search.plan(pits, generator, init=init, init_sigma=.1)
+        plan = search.plan(two_minima, generator, init=init, init_sigma=.1)
         return plan.actions.sum(1)[0, 0].item()
     need(end(0.) < 0,
-         f'the narrow search ended at {end(0.):.0f}: make the shallow pit at -5 a real one.')
-    need(end(.5) > 0, f'even exploration ended at {end(.5):.0f}: make the deep pit wider.')
+         f'the narrow search ended at {end(0.):.0f}: the cost needs a local minimum at -5.')
+    need(end(.5) > 0, f'even exploration ended at {end(.5):.0f}: make the basin of the lower '
+         'minimum wider.')
     return f'the narrow search stays at {end(0.):.0f}, the exploring one ends at {end(.5):.0f}.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #91c547c4
@@ -120,8 +122,8 @@ def check_budget(num_samples, iterations, num_elites, budget=1000, goal=2.3):
     search = CEM(horizon=24, num_samples=num_samples, iterations=iterations, num_elites=num_elites)
     p = search.plan(cost, rng(3), episodes=8)
     end, width = cost(p.actions[:, None]).mean().item(), p.std.mean().item()
-    hint = 'and the cloud has closed: more elites would have kept it open longer.'
-    if width > .2: hint = 'the cloud is still wide: more iterations, or fewer elites.'
+    hint = 'and the standard deviation is small: more elites would have kept it larger.'
+    if width > .2: hint = 'the standard deviation is still large: more iterations, or fewer elites.'
     need(end < goal, f'the cost ends at {end:.2f}; {hint}')
     return f'the cost ends at {end:.2f}.'
 
@@ -132,7 +134,7 @@ def check_weights(mppi_weights):
     want = torch.softmax(-cost/2, 0)
     got = mppi_weights(cost, 2.)
     need(not torch.allclose(got, torch.softmax(cost/2, 0)),
-         'the dearest elite counts most: check the sign.')
+         'the elite with the highest cost gets the largest weight: check the sign.')
     need(not torch.allclose(got, torch.softmax(-2*cost, 0)),
          'you multiplied by the temperature; the formula divides.')
     need(abs(got.sum() - 1) < 1e-4, f'the weights sum to {got.sum():.4g}: divide by their sum.')
@@ -182,7 +184,7 @@ def check_temperature(tau, exists):
     need(tau != 7, 'at the same τ, halved differences would count half as much.')
     close(tau, 3.5, 'the temperature')
     need(exists is False,
-         'a root bends the costs: differences between cheap plans grow, between dear ones shrink. '
+         'a root bends the costs: differences of low costs grow, those of high costs shrink. '
          'No single factor does that.')
     return 'τ has the unit of a cost.'
 
@@ -261,9 +263,9 @@ def check_policy(policy):
         goal = tasks.goal
         def __getattr__(self, name):
             raise Hint(f'you looked at tasks.{name}; only tasks.goal and the position are allowed.')
-    def blind(position, _, *rest): return policy(position, Hidden(), *rest)
+    def unaware(position, _, *rest): return policy(position, Hidden(), *rest)
     rate = lambda p: run_policy(p, tasks).success.float().mean().item()
-    line, got = rate(straight_line), rate(blind)
+    line, got = rate(straight_line), rate(unaware)
     need(got > line,
          f'it solves {got:.0%}, the straight line {line:.0%}. '
          'When it is stuck, does it go sideways for several steps?')

@@ -42,7 +42,7 @@ def check_symptoms(symptoms):
         need(got in ('point', 'hill', 'gravel', 'wall'),
              f"{got!r} is none of 'point', 'hill', 'gravel' and 'wall'.")
         need(got == want, f'{name}: {hint}')
-    return 'what a loss forbids comes back when it goes.'
+    return 'each ablation shows what its loss term prevents.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #ad54c22b
 def _wilson(k, n, z=1.959964):
@@ -58,7 +58,7 @@ def check_differ(differ):
         need(got == back, f'{a} and {b} get another answer when they are swapped: either may be '
              'the better one.')
         need(want or not got,
-             f'{a} and {b} have overlapping intervals: randomness may have done it.')
+             f'{a} and {b} have overlapping intervals: the difference may be random.')
         need(got or not want, f'{a} and {b}: the intervals are apart, the lower one ends at '
              f'{min(high_a, high_b):.2f}.')
     return '47 and 46 of 100 are the same number, for all that 180 tasks can tell.'
@@ -115,13 +115,14 @@ def check_cheapest_planner(cheapest):
         need(tuple(got) in planners, 'return one of the pairs.')
         need(tuple(got) == want, f'with a margin of {margin} it is {want}, not {tuple(got)}: the '
              'cheapest of those that come near the best.')
-    return 'that one is enough.'
+    return 'the least compute that comes near the best.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #28b6c896
 @checker
 def check_share_at_wall(share):
     kinds = {'at the wall, by the door': 4, 'at the wall, far from the door': 2,
-             'in the doorway': 1, "in the goal's room": 0, 'elsewhere in its own room': 5}
+             'in the doorway': 1, "in the goal's room": 0,
+             'in the start room, away from the wall': 5}
     got = share(kinds)
     need(got is not None, 'nothing came back.')
     need(abs(got - 6) > 1e-6, 'that is their number; the share is of all failures.')
@@ -135,15 +136,15 @@ def check_share_at_wall(share):
 @checker
 def check_any_of(any_of):
     for p, n in ((.5, 1), (.5, 3), (.1, 20), (1., 2)):
-        # the first success comes at try k + 1
+        # the first success comes at attempt k + 1
         got, want = any_of(p, n), sum(p*(1 - p)**k for k in range(n))
         need(got is not None, 'nothing came back.')
         need(n == 1 or abs(got - n*p) > 1e-6,
-             'probabilities of tries don\'t add up: two coins don\'t make a certainty.')
+             "probabilities of attempts don't add up: two of one half don't make 1.")
         need(n == 1 or p == 1 or abs(got - p**n) > 1e-6,
-             'that is how likely it is that all of them succeed.')
+             'that is the probability that all of them succeed.')
         close(got, want, f'any_of({p}, {n})')
-    return 'a second try is worth half of the first.'
+    return 'with p = 1/2, each further attempt adds half as much as the one before.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #d2edd96a
 @checker
@@ -155,9 +156,9 @@ def check_standard_error(error):
         need(abs(got - want**2) > 1e-9,
              'that is the variance; an error has the unit of what is measured.')
         need(abs(got - want*n**.5) > 1e-9,
-             'that is the spread of single episodes; a mean of many is steadier.')
+             'that is the spread of single episodes; the error of a mean of n is smaller.')
         close(got, want, f'standard_error({p}, {n})', rtol=1e-3)
-    return 'a thousand rooms know a rate near one to half a point.'
+    return 'with a thousand tasks the standard error of a rate of 97 % is half a point.'
 
 @checker
 def check_pairs_needed(needed):
@@ -165,10 +166,10 @@ def check_pairs_needed(needed):
         got = needed(p, q)
         need(got is not None, 'nothing came back.')
         sure = lambda n: abs(p - q) >= 2*((p*(1 - p) + q*(1 - q))/n)**.5*(1 - 1e-9)
-        need(sure(got), f'{got} rooms are too few for {p} and {q}: both rates have an error, and '
+        need(sure(got), f'{got} tasks are too few for {p} and {q}: both rates have an error, and '
              'the errors add up.')
-        need(not sure(got - 1), f'{got - 1} rooms would do for {p} and {q}.')
-    return 'the last point is the dearest.'
+        need(not sure(got - 1), f'{got - 1} tasks would do for {p} and {q}.')
+    return 'small differences need many tasks.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #46c4eb83
 @checker
@@ -213,4 +214,4 @@ def check_seed_interval(share_inside):
     need(abs(got - share(lambda row, i: row)) > 1e-6,
          'each seed is among those that predict it; leave it out.')
     close(got, share(lambda row, i: row[:i] + row[i+1:]), 'the share')
-    return 'two seeds know little about a third.'
+    return 'two seeds predict a third one poorly.'

@@ -23,7 +23,7 @@ def check_constant(best):
     need(not near((p.amin(0) + p.amax(0))/2),
          'that is the middle of the range, wherever most positions are.')
     close(got, [4, 30], 'the answer for (1,10), (2,10), (3,40), (10,60)')
-    return 'the mean: a collapsed model leaves only "somewhere in the middle".'
+    return 'the mean: from equal embeddings a probe can only predict one constant.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #21bbeafc
 def _linear_world(seed=0):
@@ -100,7 +100,7 @@ def check_clip_factor(factor):
         need(abs(got - min(1, limit/sum(norms))) > 1e-3 or abs(want - got) < 1e-3,
              'lengths of orthogonal pieces don\'t add up; their squares do.')
         close(got, want, f'factor({norms}, {limit})', rtol=1e-3)
-    return 'one spike, and everyone stands still.'
+    return 'one large gradient shortens the step of all parameters.'
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #e15393ea
 @checker
@@ -132,7 +132,7 @@ def check_first_divergence(first_divergence):
 
 # %% ../../../nbs/appendix/checkers/training.ipynb #282ca91f
 class _Drift:
-    "Imagines that the dot moves by the action, and by one more."
+    "Predicts that the dot moves by the action, and by one more."
     def unroll(self, z0, actions): return z0[:, None] + (actions + 1).cumsum(1)
     def predict(self, z, a): return z + a + 1
 
@@ -199,7 +199,8 @@ def check_encoding_ratio(ratio):
 # %% ../../../nbs/appendix/checkers/training.ipynb #4d69cd41
 @checker
 def check_penetration(penetration):
-    x = torch.tensor([[28., 31, 32.8, 36], [36, 34, 31.2, 28], [28, 30, 30, 30], [50, 44, 42.5, 38]])
+    x = torch.tensor([[28., 31, 32.8, 36], [36, 34, 31.2, 28],
+                      [28, 30, 30, 30], [50, 44, 42.5, 38]])
     wall, side = torch.tensor([32., 32, 32, 40]), torch.tensor([-1., 1, -1, 1])
     got = penetration(x, wall, side)
     need(got is not None, 'nothing came back.')

@@ -59,7 +59,7 @@ def check_slide(slide):
     need(not same(each(0)),
          'you try the horizontal part first; the exercise asks for the vertical one.')
     close(got, each(1), 'the new position')
-    return 'a figure in a game would feel at home.'
+    return 'a blocked dot slides along the wall.'
 
 # %% ../../../nbs/appendix/checkers/world.ipynb #d5a86d06
 @checker

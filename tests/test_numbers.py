@@ -94,7 +94,7 @@ worked = {
 }
 # said of nothing that was measured: a supposition, a picture, a number of things
 supposed = {('07_variance_covariance', 'four times as'), ('21_ablations', 'nine points'), ('plotting', 'three times as'), ('reproduce', 'ten minutes'), ('rows', 'ten minutes'), ('bench', 'hundred times faster'),
-            ('bench', 'two minutes'), ('fast', 'ten times faster'), ('30_from_toy_to_real', 'ten million')}
+            ('bench', 'two minutes'), ('fast', 'ten times faster')}
 
 def card(name): return json.loads((root/f'jepa_tutorial/weights/{name}.json').read_text())
 def config(name): return card(name)['config']

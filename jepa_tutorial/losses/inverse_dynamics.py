@@ -52,8 +52,9 @@ def inverse_dynamics_loss(
 ) -> Float[Tensor, ""]:
     "Mean squared error of actions predicted from consecutive embeddings (@eq-inverse-dynamics)."
     require_transitions(z, actions)
-    guess, done = idm(z[:, :-1], z[:, 1:]).float(), actions[:, :z.shape[1] - 1].float()
-    if guess.shape != done.shape:
-        raise ValueError(f'actions has shape {list(actions.shape)}, but idm guesses '
-                         f'{guess.shape[-1]} numbers for each; give InverseDynamics an action_dim')
-    return F.mse_loss(guess, done)
+    predicted, done = idm(z[:, :-1], z[:, 1:]).float(), actions[:, :z.shape[1] - 1].float()
+    if predicted.shape != done.shape:
+        raise ValueError(f'actions has shape {list(actions.shape)}, but idm returns '
+                         f'{predicted.shape[-1]} numbers for each; '
+                         'give InverseDynamics an action_dim')
+    return F.mse_loss(predicted, done)

@@ -110,8 +110,8 @@ def check_zero_action(moved):
     need(abs(got.item() - (after - z).norm()/z.norm()) > 1e-5,
          'the prediction must pass through norm before it is compared.')
     close(got, (norm(after).detach() - z).norm()/z.norm(), 'the relative change')
-    return ('the zero action changes the state of an untrained GRU: where a gate is below 1, the candidate gets in '
-            '(the mixture), whatever the action.')
+    return ('the zero action changes the state of an untrained GRU: where a gate is below 1, the '
+            'candidate gets in (the mixture), whatever the action.')
 
 # %% ../../../nbs/appendix/checkers/model.ipynb #328b25ba
 @checker

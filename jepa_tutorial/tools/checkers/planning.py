@@ -16,21 +16,21 @@ __all__ = ['check_local_minima', 'check_euclidean_cost', 'check_disagree', 'chec
 @checker
 def check_local_minima(local_minima):
     y, x = torch.arange(9.)[:, None], torch.arange(9.)
-    places = lambda h: sorted(map(list, local_minima(h)))
+    minima_of = lambda h: sorted(map(list, local_minima(h)))
     walled = (x + 0*y).clone()
     walled[:, 4] = torch.nan
     walled[3, 5] = 1.
-    need(places((y - 4)**2 + (x - 2)**2) == [[4, 2]],
+    need(minima_of((y - 4)**2 + (x - 2)**2) == [[4, 2]],
          'a bowl with its bottom in row 4, column 2 has one minimum there; '
          'do you give [row, column]?')
-    need(places(y + x) == [[0, 0]],
+    need(minima_of(y + x) == [[0, 0]],
          'a slope has its minimum in the corner: pad with infinity, not with zeros.')
-    need(places(y - y + 1.) == [],
+    need(minima_of(y - y + 1.) == [],
          'in a flat array nothing is smaller than its neighbours: use <, not <=.')
-    need(places((y - x).abs() - .3*y) == [[8, 8]],
+    need(minima_of((y - x).abs() - .3*y) == [[8, 8]],
          'a diagonal valley has one minimum, at its end: '
          'compare with all eight neighbours, not four.')
-    need([3, 5] in places(walled),
+    need([3, 5] in minima_of(walled),
          'a position beside the wall may be a minimum: a NaN neighbour counts as infinitely high.')
     return 'each is lower than all of its neighbours.'
 
@@ -105,7 +105,8 @@ def check_two_minima(two_minima):
         return plan.actions.sum(1)[0, 0].item()
     need(end(0.) < 0,
          f'the narrow search ended at {end(0.):.0f}: the cost needs a local minimum at -5.')
-    need(end(.5) > 0, f'even exploration ended at {end(.5):.0f}: make the basin of the lower minimum wider.')
+    need(end(.5) > 0, f'even exploration ended at {end(.5):.0f}: make the basin of the lower '
+         'minimum wider.')
     return f'the narrow search stays at {end(0.):.0f}, the exploring one ends at {end(.5):.0f}.'
 
 # %% ../../../nbs/appendix/checkers/planning.ipynb #91c547c4

@@ -199,7 +199,8 @@ def check_encoding_ratio(ratio):
 # %% ../../../nbs/appendix/checkers/training.ipynb #4d69cd41
 @checker
 def check_penetration(penetration):
-    x = torch.tensor([[28., 31, 32.8, 36], [36, 34, 31.2, 28], [28, 30, 30, 30], [50, 44, 42.5, 38]])
+    x = torch.tensor([[28., 31, 32.8, 36], [36, 34, 31.2, 28],
+                      [28, 30, 30, 30], [50, 44, 42.5, 38]])
     wall, side = torch.tensor([32., 32, 32, 40]), torch.tensor([-1., 1, -1, 1])
     got = penetration(x, wall, side)
     need(got is not None, 'nothing came back.')

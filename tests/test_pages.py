@@ -111,8 +111,7 @@ def module_of(name):
 numbered = [n for n in pages if re.fullmatch(r'(\d_\w+/)?\d\d_\w+\.ipynb', n)]
 chapters = numbered + [n for n in pages if n.startswith('appendix/') and module_of(n)]
 each_chapter = pytest.mark.parametrize('name', chapters)
-without_exercises = '14_refining',
-lessons = [n for n in numbered if '1' <= n[0] <= '5' and Path(n).stem not in without_exercises]
+lessons = [n for n in numbered if '1' <= n[0] <= '5']
 interactive = [n for n in numbered if '1' <= n[0] <= '4' and Path(n).stem not in ('12_training', '14_refining')]
 interactive += [n for n in numbered if Path(n).stem[:2] in ('15', '16', '17', '19') or n.startswith('7_play/')]
 

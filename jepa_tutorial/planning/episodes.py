@@ -113,7 +113,10 @@ def run_policy(
 ) -> Episodes:
     "Let `policy` act in all tasks at once."
     _check_run(policy, tasks, steps, contact, generator, rooms)
-    longest = rooms.max_norm if executed_max_norm == 'rooms' else executed_max_norm
+    longest = executed_max_norm
+    if isinstance(longest, str):
+        require_choice('executed_max_norm', longest, 'rooms')
+        longest = rooms.max_norm
     generator = generator or torch.Generator(tasks.start.device).manual_seed(0)
     path, queue, began = [tasks.start], [], time.perf_counter()
     for t in range(steps):

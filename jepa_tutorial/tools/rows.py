@@ -146,11 +146,9 @@ def _dense():
 # %% ../../nbs/appendix/rows.ipynb #fa1b145a
 def _published():
     "The published protocol: its tasks, planners and rules."
-    rules = dict(contact='bounce', task_set='published')
-    walls = lambda *a, **k: Row('full', 'random_wall', *a, **rules, **k)
-    rows = [walls(planner=p) for p in SLOW]
-    rows += [walls('refined', planner='published')]
-    return [*rows, Row('full', 'fixed_wall', planner='published', **rules)]
+    def row(planner='published', world='random_wall', variant='full'):
+        return Row('full', world, variant, planner=planner, contact='bounce', task_set='published')
+    return [*map(row, SLOW), row(variant='refined'), row(world='fixed_wall')]
 
 # %% ../../nbs/appendix/rows.ipynb #b4981dfc
 def _full():

@@ -42,7 +42,7 @@ def task_interval(
     generator: torch.Generator | None = None,   # None: seed 0
     draws: int = 2000,
 ) -> tuple:                # low, high
-    "95 % interval of the mean success over tasks, by a bootstrap that keeps a task's runs together."
+    "95 % interval over tasks of the mean success; the bootstrap keeps a task's runs together."
     _require_same_tasks(results)
     rate = torch.from_numpy(np.mean([_solved(r) for r in results], 0))    # [E] of each task
     generator = generator or torch.Generator().manual_seed(0)

@@ -49,7 +49,7 @@ def training_digest(*settings: str) -> list[float]:   # a preset and overrides
     learner = Learner(cfg, 'cpu')
     clip, jepa = learner.sample_batch(), learner.jepa
     for _ in range(2):
-        total, parts = learner.objective(jepa, clip.obs, clip.action)
+        total, parts = learner.objective(jepa, clip.obs, clip.action, clip.frames)
         total.backward()
         learner.optimizer_step()
     z = jepa.encode(clip.obs)

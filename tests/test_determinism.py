@@ -168,7 +168,7 @@ SETS = {'fixed_wall_validation': ('76bdf24726294cf4a4b643a9cdd3d71a74845dfe8bc74
         'new_wall_v2': ('f95167f4f0afbedbfa97566962f587a2f60d2bb5e454e181da5d15e4daa7a6d9', '1fe2e1c34573a9c88551a74d42e448fd6f70a4f712f75ab2e4f7072e2f717f2c'),
         'published_v1': ('b8f73fe1dc81af339a9ef687828fcec7b5e0bbbd860ac787fdf09b180c2970fa', '24ac85ba89d4d56ddd89e186949bdd3a725f7c88694a177242ce0cad920c7fc1')}
 
-@pytest.mark.promise('Tasks from a seed are the same on every machine and in every version; so are the task sets, their files, and what their seeds give when drawn anew.', sets=(15, 15))
+@pytest.mark.promise('Tasks from a seed are the same on every machine and in every version; so are the held-out tasks, their files, and what their seeds give when drawn anew.', sets=(15, 15))
 def test_tasks_are_what_they_always_were(size, record_property):
     from jepa_tutorial.planning.episodes import sample_tasks
     from jepa_tutorial.tools.tasks import HELD_OUT, OPEN, PUBLISHED, TASKS, load_tasks, world_tasks

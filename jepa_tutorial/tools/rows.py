@@ -53,9 +53,10 @@ VARIANTS = dict(
 ABLATIONS = [v for v in VARIANTS if v.startswith('no_')]
 
 # %% ../../nbs/appendix/rows.ipynb #1cc7dada
-SHORTER = dict(epochs_1=['optim.epochs=1', 'refine.updates=1500'],
-               epochs_2=['optim.epochs=2', 'refine.updates=3000'],
-               half=['optim.epochs=3', 'refine.updates=4000'])
+SHORTER = dict(
+    epochs_1=['optim.epochs=1', 'refine.clips=4800', 'refine.updates=1500'],
+    epochs_2=['optim.epochs=2', 'refine.clips=4800', 'refine.updates=3000'],
+    short=['optim.epochs=3', 'refine.clips=4800', 'refine.updates=4000'])
 WITHOUT = dict(
     one_stage=['refine.updates=0'],
     all_frames=['data.frames=null', 'data.clip=17', 'optim.batch=40'],   # 680 frames, 40 layouts
@@ -63,7 +64,7 @@ WITHOUT = dict(
     short_rollouts=['data.frames=[0,1,4,8]', 'loss.rollout=8'],
     usual_data=['data.door_centred=0', 'data.door_start=0', 'data.wall_start=0',
                 'data.straight=0', 'refine.wall_start=0'])
-WITHOUT = {f'half_{k}': [*SHORTER['half'], *v] for k, v in WITHOUT.items()}
+WITHOUT = {f'short_{k}': [*SHORTER['short'], *v] for k, v in WITHOUT.items()}
 VARIANTS |= SHORTER | WITHOUT
 
 # %% ../../nbs/appendix/rows.ipynb #d8ecc83a

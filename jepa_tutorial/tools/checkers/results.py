@@ -30,17 +30,17 @@ def check_ranking(order):
 # %% ../../../nbs/appendix/checkers/results.ipynb #71abe895
 @checker
 def check_symptoms(symptoms):
-    hill = 'its contours run on through the wall, and its door is far from everything.'
-    wall = 'think of random walls: what can a model look at that needs no action?'
-    hints = {'variance': ('point', 'which loss alone forbids that all embeddings are equal?'),
-             'covariance': ('hill', hill),
-             'time similarity': ('gravel', 'count the local minima in its cost landscape.'),
-             'inverse dynamics': ('wall', wall)}
+    ignores = 'in its distance map the contours continue across the wall.'
+    walls = 'think of random walls: what can an encoder represent that needs no action?'
+    hints = {'variance': ('collapsed', 'which loss alone prevents that all embeddings are equal?'),
+             'covariance': ('ignores walls', ignores),
+             'time similarity': ('ragged', 'look at the contours of its distance map.'),
+             'inverse dynamics': ('walls only', walls)}
     for name, (want, hint) in hints.items():
         got = symptoms.get(name)
         need(got is not None and got is not ..., f'{name} has no symptom yet.')
-        need(got in ('point', 'hill', 'gravel', 'wall'),
-             f"{got!r} is none of 'point', 'hill', 'gravel' and 'wall'.")
+        need(got in ('collapsed', 'ignores walls', 'ragged', 'walls only'),
+             f"{got!r} is none of 'collapsed', 'ignores walls', 'ragged' and 'walls only'.")
         need(got == want, f'{name}: {hint}')
     return 'each ablation shows what its loss term prevents.'
 
@@ -61,7 +61,7 @@ def check_differ(differ):
              f'{a} and {b} have overlapping intervals: the difference may be random.')
         need(got or not want, f'{a} and {b}: the intervals are apart, the lower one ends at '
              f'{min(high_a, high_b):.2f}.')
-    return '47 and 46 of 100 are the same number, for all that 180 tasks can tell.'
+    return 'rates whose intervals overlap are not distinguished.'
 
 # %% ../../../nbs/appendix/checkers/results.ipynb #09081fbd
 @checker

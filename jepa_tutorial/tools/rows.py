@@ -44,7 +44,8 @@ class Row(NamedTuple):
 VARIANTS = dict(
     full=[], refined=[],
     no_variance=['loss.alpha=0'], no_covariance=['loss.beta=0'],
-    no_time_similarity=['loss.delta=0'], no_inverse_dynamics=['loss.omega=0'],
+    no_time_similarity=['loss.delta=0', 'loss.delta_final=null'],
+    no_inverse_dynamics=['loss.omega=0'],
     start_first=['loss.start=first'], start_every=['loss.start=every'],
     two_layers=['model.num_layers=2'], more_time_similarity=['loss.delta=48'],
     per_step=['loss.pool=time'], projector=['loss.projector=[512,512]'],

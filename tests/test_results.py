@@ -20,7 +20,7 @@ def today(name: str) -> Path:
     words = name.removesuffix('.json').split('-')
     return results/'final'/('-'.join((migrate.PLANNERS | migrate.BUDGETS).get(w, w) for w in words) + '.json')
 
-def test_every_result_is_there(): assert sorted(map(today, BEFORE)) == sorted(results.glob('*/*.json')) and len(BEFORE) == 93
+def test_every_result_is_there(): assert {*map(today, BEFORE)} <= {*results.glob('*/*.json')} and len(BEFORE) == 93
 
 @pytest.mark.parametrize('name', BEFORE)
 def test_results_are_what_they_were(name):

@@ -190,8 +190,28 @@ def test_a_revisit_penalty_leads_away_from_where_a_wrong_model_leads():
         spread[name] = path[:, 50:].std(1).norm(dim=-1)[(path[:, -1] - t.goal).norm(dim=-1) > 4.5].median()
     assert spread['plan_revisit'] > 1.5*spread['plan_fast']
 
+@pytest.mark.parametrize('distance', ['euclidean', 'squared'])
+def test_relative_costs_of_a_longer_embedding_are_the_same(distance):
+    "Costs, widths and weights are shares of the distance from start to goal, whatever the length of a model's embeddings."
+    class Longer(_Truth):
+        def encode(self, obs): return 8*super().encode(obs)
+        def predict(self, z, a): return z + 8*a
+    t = sample_tasks(4, seed=3)
+    tiny = load_planner('plan_relative', f'distance={distance}', 'num_samples=20', 'iterations=1', 'first_iterations=1', 'horizon=5')
+    agents = [agent(model, tiny, render(t.goal, t.layout)) for model in (_Truth(), Longer())]
+    for position in (t.start, t.start + 1, t.goal):
+        a, b = (x.act(render(position, t.layout), 50, rng(0)) for x in agents)
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+    plans, (one, other) = torch.randn(4, 6, 5, 2, generator=rng(1)), (x.cost for x in agents)
+    torch.testing.assert_close(one(plans), other(plans), atol=1e-4, rtol=1e-4)
+    assert other.penalty.weight[:, 2].eq(0).all() and other.penalty.weight[:, :2].gt(0).all()
+    free = load_planner('plan_relative', f'distance={distance}', 'revisit_weight=0', 'iterations=1', 'first_iterations=1', 'horizon=5')
+    first = agent(_Truth(), free, render(t.goal, t.layout))
+    first.act(render(t.start, t.layout), 50, rng(0))
+    torch.testing.assert_close(first.cost(torch.zeros(4, 1, 5, 2))[:, 0], torch.full((4,), 5.))   # standing still costs one a step
+
 BAD = dict(num_elites=lambda: CEM(num_elites=0), execute_steps=lambda: Replan(execute_steps=0), noise_correlation=lambda: CEM(noise_correlation=1.),
-    explore_fraction=lambda: CEM(explore_fraction=2), revisit_weight=lambda: AgentOptions(revisit_weight=-1), revisit_width=lambda: AgentOptions(revisit_width=0),
+    explore_fraction=lambda: CEM(explore_fraction=2), revisit_weight=lambda: AgentOptions(revisit_weight=-1), revisit_width=lambda: AgentOptions(revisit_width=0), scale=lambda: AgentOptions(scale='own'),
     restarts=lambda: CEM(restarts=0), plan_fast=lambda: load_planner('plan_fst'), reduce=lambda: load_planner('plan_fast', 'reduce=mean'),
     horizon=lambda: load_planner('plan_fast', 'horizon=0'), execute_step=lambda: load_planner('plan_fast', 'execute_step=1'),
     init=lambda: CEM(horizon=3).plan(lambda a: a.sum((-1, -2)), rng(0), 2, init=torch.zeros(1, 3, 2)))

@@ -48,10 +48,12 @@ class AgentOptions:
     stuck_noise: bool = False   # act at random to the next look if the image hasn't changed
     revisit_weight: float = 0.  # cost of a step near a visited state, see `RevisitPenalty`
     revisit_width: float = 5.   # how near that is, as a distance between embeddings
+    scale: str = 'absolute'     # 'relative': distances and costs in shares of start to goal
 
     def __post_init__(self):
         require_fields(self, reduce=one_of('sum', 'last'), distance=one_of('squared', 'euclidean'),
-                       stuck_noise=flag, revisit_weight=number(0), revisit_width=positive)
+                       stuck_noise=flag, revisit_weight=number(0), revisit_width=positive,
+                       scale=one_of('absolute', 'relative'))
 
 # %% ../../nbs/5_planning/18_agent.ipynb #05a49c36
 @dataclass(frozen=True)
@@ -126,9 +128,11 @@ def _update_cost(self: Agent, z) -> Cost:
     if self.cost is None: self.cost = make_cost(self.model, z, self.z_goal, o.reduce, o.distance)
     cost = self.cost
     cost.start.copy_(z)
+    if o.scale == 'relative' and self.plan is None:
+        cost.unit.copy_(self._unit(z, o.distance)[:, None])
     if o.revisit_weight:
         self.visited.append(z.float())
-        cost.penalty = self._penalty()
+        cost.penalty = self._penalty(cost)
     return cost
 
 @patch
@@ -155,12 +159,20 @@ def _stuck(self: Agent, image, actions, generator):
 
 # %% ../../nbs/5_planning/18_agent.ipynb #762f207c
 @patch
-def _penalty(self: Agent) -> RevisitPenalty:
+def _penalty(self: Agent, cost: Cost) -> RevisitPenalty:
     "A penalty for every state it has planned from, except those that look like the goal."
     states, o = torch.stack(self.visited, 1), self.options              # [E,m,D]
     away = goal_distance(states, self.z_goal[:, None].float(), 'euclidean')
-    weight = o.revisit_weight*(away > 2*o.revisit_width).float()
-    return RevisitPenalty(states, weight, o.revisit_width)
+    unit = torch.ones_like(away[:, 0])
+    if o.scale == 'relative': unit = self._unit(self.visited[0], 'euclidean')
+    weight = o.revisit_weight*cost.unit*(away > 2*o.revisit_width*unit[:, None]).float()
+    return RevisitPenalty(states, weight, o.revisit_width, unit)
+
+# %% ../../nbs/5_planning/18_agent.ipynb #ab046725
+@patch
+def _unit(self: Agent, z, distance: str) -> Tensor:   # [E,D] -> [E]
+    "The distance from the first embedding to the goal's."
+    return goal_distance(z.float(), self.z_goal.float(), distance).clamp(min=1e-6)
 
 # %% ../../nbs/5_planning/18_agent.ipynb #5a00bfb0
 SEARCHES = dict(cem=CEM, mppi=MPPI)

@@ -59,9 +59,10 @@ class RevisitPenalty:
         visited: Precise[Tensor, "E m D"],  # embeddings of visited states
         weight: Precise[Tensor, "E m"],     # in units of the cost of a step
         width: float,                       # the Gaussian's deviation, as a Euclidean distance
+        unit: Precise[Tensor, " E"] | None = None,   # of `width`, for each episode; None: 1
     ):
         require_finite(visited=visited, weight=weight)
-        self.visited, self.weight, self.width = visited, weight, width
+        self.visited, self.weight, self.width, self.unit = visited, weight, width, unit
 
     @typed
     def __call__(self,
@@ -72,10 +73,12 @@ class RevisitPenalty:
 
     def unchecked(self, z: Tensor) -> Tensor:   # [E,N,D] -> [E,N]
         "The same, for inner loops."
+        width = self.width if self.unit is None else self.width*self.unit[:, None, None].to(z)
         squared = torch.cdist(z, self.visited.to(z)).square()         # [E,N,m]
-        near = (-squared/(2*self.width**2)).exp()
+        near = (-squared/(2*width**2)).exp()
         return (near @ self.weight.to(z)[..., None])[..., 0]
 
     def of(self, episodes: slice):
         "The penalty of some of the episodes."
-        return RevisitPenalty(self.visited[episodes], self.weight[episodes], self.width)
+        unit = None if self.unit is None else self.unit[episodes]
+        return RevisitPenalty(self.visited[episodes], self.weight[episodes], self.width, unit)

@@ -136,10 +136,11 @@ class Cost:
         self.jepa, self.reduce, self.distance = jepa, reduce, distance
         self.start, self.goal = z0.float().clone(), z_goal.float()
         self.penalty: RevisitPenalty | None = None   # may be set at any time
+        self.unit = torch.ones_like(self.start[:, :1])   # [E,1]: of the costs; may be filled
 
     def __call__(self, actions: Tensor) -> Tensor:   # [E,N,T,A] -> [E,N]
         how = self.reduce, self.distance, self.penalty
-        return goal_cost(self.jepa, self.start, self.goal, actions, *how)
+        return goal_cost(self.jepa, self.start, self.goal, actions, *how)/self.unit
 
 # %% ../../nbs/appendix/fast.ipynb #921eb1a1
 class FastCost(Cost):
@@ -167,7 +168,7 @@ class FastCost(Cost):
         fused = dev.type == 'cuda' and _after()
         rows = max(1, self.rows//N)*N if self.penalty else self.rows   # with it, whole episodes
         parts = [self._part(fused, e, a, counts) for e, a in _blocks(self.jepa, actions, rows)]
-        return torch.cat(parts).view(E, N)
+        return torch.cat(parts).view(E, N)/self.unit
 
 # %% ../../nbs/appendix/fast.ipynb #a0da6376
 @patch

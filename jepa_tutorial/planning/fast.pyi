@@ -51,6 +51,7 @@ def _fits(jepa) -> bool: ...
 
 class Cost:
     penalty: Any
+    unit: Any
     jepa: Any
     reduce: Any
     distance: Any

@@ -145,7 +145,8 @@ def jepa_unroll(
 
 # %% ../../nbs/appendix/commands.ipynb #00c88dcc
 _PLANNERS = dict(fast='plan_fast', stuck_noise='plan_stuck_noise', revisit='plan_revisit',
-                 published='plan_published', cem='plan_cem', mppi='plan_mppi')
+                 relative='plan_relative', published='plan_published', cem='plan_cem',
+                 mppi='plan_mppi')
 
 def _planner(name: str, cost: str):
     "A planner by short name or YAML file, with the cost of the command line."
@@ -213,7 +214,7 @@ def _tasks(name: str, n: int, fixed: bool, seed: int):
 @command
 def jepa_plan(
     run: str,                      # run folder, file, or the name of a shipped model such as quick
-    planner: str = 'stuck_noise',  # stuck_noise, revisit, fast, published, cem, mppi, or a file
+    planner: str = 'stuck_noise',  # stuck_noise, revisit, relative, fast, published, cem, …
     cost: str = '',                # sum or last; default the planner's own
     episodes: int = 20,            # tasks, all planned at once
     seed: int = 0,                 # of the tasks

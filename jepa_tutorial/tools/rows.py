@@ -71,6 +71,7 @@ VARIANTS |= SHORTER | WITHOUT
 # %% ../../nbs/appendix/rows.ipynb #d8ecc83a
 PLANNERS = dict(
     fast=['plan_fast'], stuck_noise=['plan_stuck_noise'], revisit=['plan_revisit'],
+    relative=['plan_relative'],
     published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'],
     fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
 PRESETS = dict(laptop=dict(random_wall='laptop'),
@@ -123,10 +124,10 @@ def queue(
 def _laptop():
     "Three seeds with two planners, the ablations, and the final rows of the shipped model."
     walls = lambda *a, **k: Row('laptop', 'random_wall', *a, **k)
-    rows = [walls(seed=s, planner=p) for s in (1, 2, 3) for p in ('fast', 'revisit')]
+    rows = [walls(seed=s, planner=p) for s in (1, 2, 3) for p in ('fast', 'relative')]
     rows += [walls(v) for v in ABLATIONS]
-    rows += [walls(planner='stuck_noise'), walls(contact='bounce')]
-    rows += [walls(planner=p, task_set='v2') for p in ('fast', 'revisit')]
+    rows += [walls(planner='stuck_noise'), walls(planner='revisit'), walls(contact='bounce')]
+    rows += [walls(planner=p, task_set='v2') for p in ('fast', 'relative')]
     return rows + [walls(v) for v in (*SHORTER, *WITHOUT)]
 
 # %% ../../nbs/appendix/rows.ipynb #8e74742b

@@ -225,6 +225,59 @@ def test_needs_no_script(name):
     for kind, source, _ in cells(name):
         if kind == 'markdown': assert not re.search(r'<(script|iframe|style)\b', source), 'raw HTML that not every reader can see'
 
+# the words of the field, and what every chapter has
+
+PRIVATE = (r'dream\w*|wander\w*|guesser\w*|sleeper\w*|sharp-sighted|dials?|medicine|curtain|shaken|alert agent\w*|hills|on foot|crow|'
+           r'one bag|films?|lazy model\w*|keep gate\w*|carpet\w*|hollows?|funnels?|illness|cures?|luck')
+
+def captions(source): return re.findall(r'^#\|\s*(?:fig|tbl)-(?:cap|alt):\s*(.*)$', source, re.M)
+
+def private_words(text):
+    "What isn't the field's word; quotations, code and links aside."
+    text = re.sub(r'```.*?```|`[^`]*`|“[^”]*”|"[^"]*"|\]\([^)]*\)', ' ', text, flags=re.S)
+    return re.findall(rf'\b(?:{PRIVATE})\b', text, re.I)
+
+@each_page
+def test_pages_speak_the_language_of_the_field(name):
+    texts = [prose(name), *(re.sub(r'^"|"$', '', c) for kind, s, _ in cells(name) if kind == 'code' for c in captions(s))]
+    assert not [w for t in texts for w in private_words(t)]
+
+def test_so_do_the_readme_and_the_sidebar():
+    for file in (root/'README.md', nbs/'sidebar.yml', nbs/'404.qmd'): assert not private_words(file.read_text(encoding='utf-8')), file
+    assert private_words('It dreams of a hollow, and a `dream` of "films".') == ['dreams', 'hollow']
+
+@pytest.mark.parametrize('name', [n for n in numbered if '/' in n])
+def test_a_chapter_has_its_parts_and_its_size(name):
+    text = prose(name)
+    words = re.sub(r'\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)', ' ', text, flags=re.S).split()
+    assert len(cells(name)) <= 80 and len(words) <= 2500, (len(cells(name)), len(words))
+    for part in ('**Learning objectives.**', '**Reading time**', '**In the literature**', '## Summary'): assert text.count(part) == 1, part
+    objectives = re.search(r'\*\*Learning objectives\.\*\*.*?\n\n((?:- .*\n?)+)', text)
+    assert objectives and 2 <= len(objectives[1].strip().split('\n')) <= 4
+    assert any(captions(s) for kind, s, _ in cells(name) if kind == 'code'), 'no figure or table'
+
+@pytest.mark.parametrize('name', [n for n in numbered if '1' <= n[0] <= '6'])
+def test_readers_predict_before_they_see(name):
+    asked = r'\*\*A prediction\*\*|before you (run|look|read|scroll|move)|guess (first|before)|what do you expect|write down|predict (first|before)'
+    assert re.search(asked, prose(name), re.I)
+
+def test_what_readers_must_not_miss_is_there():
+    "The animations, parts and formulas that the book is built around."
+    def shown(name, *words):
+        sources = [s for kind, s, _ in cells(name) if kind == 'code' and any('image/gif' in kinds(o) for _, t, out in code(name) if t == s for o in out)]
+        assert any(all(w in ' '.join(captions(s)) for w in words) for s in sources), f'{name} has no animation with {words}'
+    shown('5_planning/19_episodes.ipynb', 'First row: fixed wall', 'Second and third row: random walls')
+    shown('4_training/13_unrolling.ipynb', 'Four trajectories of 90 actions', 'GT', 'Dec GT', 'GT Act')
+    shown('00_first_look.ipynb', 'without inverse dynamics')
+    for name, part in {'3_losses/10_objective.ipynb': 'class Projector', '2_model/05_jepa.ipynb': 'action_encoder: nn.Module | None',
+                       '2_model/04_predictor.ipynb': 'num_layers: int = 1'}.items():
+        assert any(part in s for kind, s, _ in cells(name) if kind == 'code'), f'{name} lacks {part}'
+    total = r'\mathcal{L}_{\mathrm{pred}} + \beta\mathcal{L}_{\mathrm{cov}} + \alpha\mathcal{L}_{\mathrm{var}} + \delta\mathcal{L}_{\mathrm{time\text{-}sim}} + \omega\mathcal{L}_{\mathrm{IDM}}'
+    assert total in prose('4_training/12_training.ipynb') or total in prose('3_losses/10_objective.ipynb')
+    assert any('bands of one standard deviation' in c for _, s, _ in cells('6_results/24_sweeps.ipynb') for c in captions(s))
+    for name in ('5_planning/16_cem.ipynb', '5_planning/17_mppi.ipynb'): assert re.search(r'pseudocode', prose(name), re.I), name
+    for picture in ('gru_cell.svg', 'impala_stage.svg'): assert any(picture in prose(n) for n in numbered), picture
+
 def test_the_map_of_the_house_is_true():
     "CONTRIBUTING.md names pages and modules that exist and belong together, every module of the package, and every folder."
     text = (root/'CONTRIBUTING.md').read_text(encoding='utf-8')

@@ -92,6 +92,13 @@ class Learner:
         if can_graph(self.device): self.graphed = CudaGraph(self._backward, self.generator)
         if can_compile(self.device): self.compiled = torch.compile(self.jepa.encoder)
 
+    @property
+    def total_steps(self) -> int: return self.cfg.optim.epochs*self.cfg.optim.epoch_steps
+    @property
+    def epoch(self) -> int: return self.step // self.cfg.optim.epoch_steps   # completed epochs
+    @property
+    def frames(self) -> int: return self.step*encoded_frames(self.cfg)
+
 # %% ../../nbs/4_training/12_training.ipynb #c766e4f6
 @patch
 def set_weights(self:Learner):
@@ -136,14 +143,6 @@ def _build_optimizers(self:Learner):
     fused = self.device.type == 'cuda'   # one kernel for all parameters
     self.optimizer = torch.optim.AdamW(groups, lr=o.lr, weight_decay=o.weight_decay, fused=fused)
     self.probe_optimizer = torch.optim.AdamW(self.probe.parameters(), lr=1e-3, fused=fused)
-
-# %% ../../nbs/4_training/12_training.ipynb #a358f2b1
-@patch(as_prop=True)
-def total_steps(self:Learner) -> int: return self.cfg.optim.epochs*self.cfg.optim.epoch_steps
-@patch(as_prop=True)
-def epoch(self:Learner) -> int: return self.step // self.cfg.optim.epoch_steps   # completed epochs
-@patch(as_prop=True)
-def frames(self:Learner) -> int: return self.step*encoded_frames(self.cfg)
 
 # %% ../../nbs/4_training/12_training.ipynb #bdcb85c4
 @patch
@@ -206,7 +205,6 @@ def backward(self:Learner) -> dict:   # name -> detached scalar, as in `loss`
     if not self.graphed.graph: self._warm_up()
     return self.graphed()
 
-# %% ../../nbs/4_training/12_training.ipynb #d0de38f7
 @patch
 def _warm_up(self:Learner):
     "Record `_backward`, and undo what the rehearsal did."
@@ -252,7 +250,6 @@ def _card(learner: Learner, rows: list[dict]) -> dict:
                 seconds=round(learner.seconds, 1), data_seconds=round(learner.data_seconds, 1),
                 numbers=last, history=rows)
 
-# %% ../../nbs/4_training/12_training.ipynb #32b9fd1f
 def _save(learner: Learner, rows: list[dict], folder: Path):
     "Models at the end of an epoch, and a state whenever one is due."
     epoch_ends = learner.step % learner.cfg.optim.epoch_steps == 0

@@ -24,7 +24,7 @@ class Row(NamedTuple):
     contact: str = 'stop'
     steps: int = 200       # actions of an episode
     eval_world: str = ''   # of the tasks, if from another world: 'random_wall' or 'new_wall'
-    task_set: str = ''     # 'v2', or 'published'; '': v1, or validation tasks
+    task_set: str = ''     # 'v2', 'published', 'validation'; '': v1, or validation tasks
 
     @property
     def run(self): return f'{self.budget}-{self.world}-{self.variant}-s{self.seed}'
@@ -73,7 +73,8 @@ PLANNERS = dict(
     fast=['plan_fast'], stuck_noise=['plan_stuck_noise'], revisit=['plan_revisit'],
     relative=['plan_relative'],
     published=['plan_published'], cem=['plan_cem'], mppi_last=['plan_mppi_last'],
-    fast_squared=['plan_fast', 'distance=squared', 'temperature=200'])
+    fast_squared=['plan_fast', 'distance=squared', 'temperature=200'],
+    matched_squared=['plan_fast', 'distance=squared', 'temperature=0.2'])
 PRESETS = dict(laptop=dict(random_wall='laptop'),
                dense=dict(random_wall='quick_random', fixed_wall='quick'),
                full=dict(random_wall='random_wall', fixed_wall='fixed_wall'))
@@ -96,12 +97,13 @@ def episodes_of(row: Row) -> int:
     "How many episodes a row is made of."
     if row.task_set == 'published': return 20
     if row.planner in SLOW: return 100
+    if row.task_set == 'validation': return EPISODES['laptop']
     return 200 if row.eval_world else EPISODES[row.budget]
 
 # %% ../../nbs/appendix/rows.ipynb #98470578
 def is_final(row: Row, final: bool = True) -> bool:
     "Is the row measured with `--final` (or, if not `final`, without)?"
-    if row.task_set: return final
+    if row.task_set: return final == (row.task_set != 'validation')
     return not final or row.budget != 'laptop'
 
 # %% ../../nbs/appendix/rows.ipynb #5e2eb652
@@ -153,6 +155,16 @@ def _published():
         return Row('full', world, variant, planner=planner, contact='bounce', task_set='published')
     return [*map(row, SLOW), row(variant='refined'), row(world='fixed_wall')]
 
+# %% ../../nbs/appendix/rows.ipynb #e48fd9ba
+def _compared():
+    "The shipped models under every fast planner and both contacts, on the same validation tasks."
+    def row(variant, planner, contact='stop'):
+        return Row('full', 'random_wall', variant, planner=planner, contact=contact,
+                   task_set='validation')
+    models, planners = ('full', 'refined'), ('fast', 'stuck_noise', 'revisit')
+    rows = [row(v, p, c) for c in ('stop', 'bounce') for v in models for p in planners]
+    return rows + [row('full', p) for p in ('fast_squared', 'matched_squared')]
+
 # %% ../../nbs/appendix/rows.ipynb #b4981dfc
 def _full():
     "Random wall, fixed wall, the ablations, the planners, the other seeds, further questions."
@@ -160,7 +172,8 @@ def _full():
     walls = lambda *a, **k: Row('full', 'random_wall', *a, **k)
     last = lambda row, *a, **k: [row(*a, **k, epochs_back=b) for b in range(3)]
     refined = lambda planner, **k: walls('refined', planner=planner, **k)
-    rows = _published() + last(walls) + [refined('fast'), refined('stuck_noise')] + last(fixed)
+    rows = _published() + _compared()
+    rows += last(walls) + [refined('fast'), refined('stuck_noise')] + last(fixed)
     rows += [r for v in ABLATIONS for r in last(walls, v)]
     for p in ('published', 'fast_squared'): rows += [walls(planner=p), refined(p)]
     rows += [walls(planner=p) for p in ('cem', 'mppi_last', 'stuck_noise')]

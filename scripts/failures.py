@@ -24,8 +24,8 @@ def some(tasks, which):
     "The tasks with these numbers."
     return Tasks(Layout(*(v[which] for v in tasks.layout)), tasks.start[which], tasks.goal[which])
 
-def second_run(model, tasks, numbers, planner, steps=200):
-    "Each task once more: its numbers, its trajectory (every fourth position) and whether it failed."
+def second_run(model, tasks, numbers, planner, steps=200, wanted='success'):
+    "Each task once more: its trajectory (every fourth position), and whether it lacks what is `wanted`."
     numbers = torch.as_tensor(numbers)
     found = []
     for i, part in enumerate(numbers.split(20)):
@@ -34,13 +34,13 @@ def second_run(model, tasks, numbers, planner, steps=200):
         for k, task in enumerate(part.tolist()):
             path = [[round(v, 1) for v in p] for p in e.position[k, ::4].tolist()]
             found.append(dict(task=task, wall_x=int(these.layout.wall_x[k]), door_y=int(these.layout.door_y[k]),
-                              goal=[round(v, 1) for v in these.goal[k].tolist()], failed=not bool(e.success[k]), path=path))
+                              goal=[round(v, 1) for v in these.goal[k].tolist()], failed=not bool(getattr(e, wanted)[k]), path=path))
     return found
 
 def late(model, tasks):
     "Where dots are that have not arrived after some actions."
     n, steps = LATE
-    runs = second_run(model, tasks, range(n), 'plan_fast', steps)
+    runs = second_run(model, tasks, range(n), 'plan_fast', steps, 'reached')
     return dict(rooms=n, actions=steps, episodes=[r for r in runs if r['failed']])
 
 def caught(model, tasks, failed, total):

@@ -45,7 +45,7 @@ may_import = {
     'tools.tracking': 'tools.checks tools.files training.learner training.refining tools.pictures', 'tools.sweeps': 'tools.checks tools.files tools.config training.settings',
     'tools.runner': 'tools.checks tools.files tools.devices tools.config training.settings training.resuming training.learner tools.evaluation tools.tracking tools.sweeps',
     'tools.report': 'tools.files tools.config tools.plotting training.resuming tools.sweeps',
-    'tools.bench': 'tools.devices tools.config world.two_rooms world.trajectories model.encoder model.predictor model.jepa training.checkpoints training.learner planning.cost planning.mppi planning.fast planning.agent planning.episodes tools.reproduce',
+    'tools.bench': 'tools.devices tools.config world.two_rooms world.trajectories model.encoder model.predictor model.jepa training.checkpoints training.learner training.settings training.refining planning.cost planning.mppi planning.fast planning.agent planning.episodes tools.reproduce',
 }
 everything = 'tools.commands'          # the only one that may import anything
 heavy_model = 'matplotlib omegaconf jepa_tutorial.world.environment'.split()

@@ -14,9 +14,11 @@ from .devices import amp_dtype, autocast, rng
 from ..world.trajectories import Clip, sample_clips, TrajectoryConfig
 from ..world.two_rooms import Layout, move_unchecked, render, Rooms, sample_layouts
 from ..model.encoder import ImpalaEncoder
-from ..model.jepa import JEPA
+from ..model.jepa import JEPA, rollout_loss
 from ..model.predictor import GRUPredictor
 from ..training.learner import Learner, train_step
+from ..training.refining import Refiner
+from ..training.settings import RefineConfig
 from ..planning.agent import fast_planner, Planner, published_planner
 from ..planning.cost import goal_cost
 from ..planning.episodes import run_episodes, sample_tasks
@@ -26,9 +28,9 @@ from .reproduce import commit
 
 # %% auto #0
 __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'plain_cost', 'Case', 'seconds', 'median', 'compare',
-           'data_case', 'training_case', 'model_of', 'task_pictures', 'plan_case', 'episodes_case', 'ceiling',
-           'operations', 'training_operations', 'profile', 'dependent_steps', 'episode_costs', 'import_seconds',
-           'machine', 'peak_memory', 'report', 'report_table']
+           'data_case', 'training_case', 'laptop_case', 'refining_case', 'model_of', 'task_pictures', 'plan_case',
+           'episodes_case', 'ceiling', 'operations', 'training_operations', 'profile', 'dependent_steps',
+           'episode_costs', 'import_seconds', 'machine', 'peak_memory', 'report', 'report_table']
 
 # %% ../../nbs/appendix/bench.ipynb #0288d8e6
 def plain_clip(cfg: TrajectoryConfig, generator: torch.Generator, rooms: Rooms = Rooms()) -> tuple:
@@ -143,6 +145,34 @@ def training_case(dev: torch.device, scale: float = 1.) -> Case:
     return Case('training, data included', 'frames/s', plain, lambda: train_step(learner), few*17,
                 batch*17)
 
+# %% ../../nbs/appendix/bench.ipynb #c9100c77
+def laptop_case(dev: torch.device, scale: float = 1.) -> Case:
+    "Clips per second in the first stage of the laptop configuration, data included."
+    small = [] if scale >= 1 else ['model.dim=32', 'model.channels=[4,4,4]']
+    batch = max(8, round(168*scale))
+    learner = Learner(load_config('laptop', f'optim.batch={batch}', *small), dev)
+    few = min(batch, 16)
+    def plain(): plain_step(learner, Clip(*(v.to(dev) for v in plain_clips(few)[:3]), layout=None))
+    return Case('laptop configuration, first stage', 'clips/s', plain,
+                lambda: train_step(learner), few, batch)
+
+# %% ../../nbs/appendix/bench.ipynb #27d4d83f
+def refining_case(dev: torch.device, scale: float = 1.) -> Case:
+    "Seconds per update of the second stage; its clips are encoded before."
+    from jepa_tutorial.training.checkpoints import load_pretrained
+    trained, own = load_pretrained('quick_random', dev), load_config('laptop').refine
+    batch, steps = max(4, round(own.batch*scale)), max(4, round(own.steps*scale))
+    cfg = RefineConfig(clips=32, frames=steps + 1, steps=steps, batch=batch)
+    refiner, few = Refiner(trained, cfg), max(2, batch//10)
+    data = TrajectoryConfig(clip=steps + 1, steps=max(90, steps))
+    def plain():
+        clip = sample_clips(few, data, rng(0, dev), dev)
+        with torch.no_grad(): z = trained.jepa.encode(clip.obs)
+        with autocast(dev): rollout_loss(trained.jepa, z, clip.action, steps).backward()
+        trained.jepa.zero_grad()
+    return Case('laptop configuration, second stage', 's', plain, refiner.update,
+                few/batch, 1, 'less')
+
 # %% ../../nbs/appendix/bench.ipynb #3058606b
 def model_of(dev: torch.device, scale: float = 1.) -> JEPA:
     "An untrained model of the published size, or a small one."
@@ -182,7 +212,8 @@ def episodes_case(dev: torch.device, scale: float = 1.) -> Case:
     return Case('an episode, fast mode: alone, in a batch', 's', lambda: run(1), lambda: run(many),
                 1, many, 'less')
 
-CASES = dict(plan=plan_case, episodes=episodes_case, data=data_case, training=training_case)
+CASES = dict(plan=plan_case, episodes=episodes_case, data=data_case, training=training_case,
+             laptop=laptop_case, refining=refining_case)
 
 # %% ../../nbs/appendix/bench.ipynb #d6ab3b2f
 def ceiling(dev: torch.device, n: int | None = None, D: int = 512, repeats: int = 5) -> float:
@@ -297,7 +328,8 @@ def report(dev: torch.device, names=tuple(CASES), repeats: int = 3, scale: float
 
 # %% ../../nbs/appendix/bench.ipynb #2b63f0de
 def _span(seconds):
-    return f'{seconds/3600:.1f} hours' if seconds > 3600 else f'{seconds:.0f} seconds'
+    if seconds > 7200: return f'{seconds/3600:.1f} hours'
+    return f'{seconds/60:.0f} minutes' if seconds > 600 else f'{seconds:.0f} seconds'
 
 def _case_line(c: dict, old: dict) -> str:
     "One case as a line, with what an earlier report says of its fast side."
@@ -312,11 +344,22 @@ def _rate_line(c: dict, r: dict) -> str:
         share, most = r['operations']/c['fast']/r['ceiling'], r['ceiling']/1e9
         return (f"the fast iteration reaches {share:.0%} of {most:,.0f} billion operations per "
                 "second")
+    if c['case'] in ('laptop', 'refining'): return _stage_line(c)
     line = (f"the published configuration, 3,120 steps of 384 × 17 frames, would take "
             f"{_span(3120*384*17/c['fast'])} at this rate (computed)")
     if 'training_operations' not in r: return line
     share = r['training_operations']*c['fast']/r['ceiling']
     return f"{line}; the encoder's arithmetic runs at {share:.0%} of the ceiling"
+
+def _stage_line(c: dict) -> str:
+    "How long a stage of the laptop configuration would take."
+    cfg = load_config('laptop')
+    steps = cfg.optim.epochs*cfg.optim.epoch_steps
+    if c['case'] == 'laptop':
+        return (f"its first stage, {steps:,} steps of {cfg.optim.batch} clips, would take "
+                f"{_span(steps*cfg.optim.batch/c['fast'])} (computed)")
+    return (f"its second stage, {cfg.refine.updates:,} updates, would take "
+            f"{_span(cfg.refine.updates*c['fast'])} after encoding (computed)")
 
 def _batch_line(b: dict) -> str:
     "What a batch of episodes costs."
@@ -329,7 +372,8 @@ def report_table(r: dict, baseline: dict | None = None) -> str:
     "A report as lines of text."
     old = {c['case']: c['fast'] for c in (baseline or {}).get('cases', [])}
     head = f"{'':42}{'plain':>10}{'fast':>10}  {'unit':9}{'faster':>8}{'spread':>8}"
-    rates = [_rate_line(c, r) for c in r['cases'] if c['case'] in ('plan', 'training')]
+    rated = 'plan', 'training', 'laptop', 'refining'
+    rates = [_rate_line(c, r) for c in r['cases'] if c['case'] in rated]
     memory = f"{r['peak_memory']/2**30:.1f} GiB" if r['peak_memory'] else 'not known here'
     last = (f"import: planner {r['import_planner']:.2f} s, torch alone {r['import_torch']:.2f} s; "
             f"peak memory {memory}; {r['gpu'] or r['cpu']}, torch {r['torch']}, {r['precision']}")

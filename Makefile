@@ -49,7 +49,7 @@ execute: .venv/.dev
 docs: .venv/.dev
 	@command -v quarto >/dev/null || { echo 'make docs needs Quarto on PATH (version: see .github/workflows/docs.yaml)' >&2; exit 1; }
 	touch README.md
-	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/nbdev_docs
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nbdev_docs
 	$(BIN)/python scripts/site.py _docs
 
 # every page as HTML without Quarto, looked at in a browser; needs pandoc and Chromium (CHROMIUM=path if it isn't found)

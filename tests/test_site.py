@@ -2,7 +2,7 @@
 import ast, base64, importlib.util, itertools, json, re
 from pathlib import Path
 import pytest, yaml
-from jepa_tutorial.tools.site import api_table, buttons, page_of, public_names
+from jepa_tutorial.tools.site import api_table, buttons, exported_cells, linked, page_of, public_names
 
 root = Path(__file__).resolve().parent.parent
 nbs = root/'nbs'
@@ -48,17 +48,40 @@ def test_card_and_icon_are_small():
 
 # nothing from another host
 
-def test_checks_find_what_they_look_for(tmp_path):
-    (tmp_path/'a.css').write_text('@import url("https://fonts.example/x.css"); b { background: url(local.png) }')
-    (tmp_path/'index.html').write_text('<script src="https://cdn.example/m.js"></script><img src="x.png"><img src="y.png" alt="y"><a href="https://fine.example">link</a>')
+def page_with(body, head=''):
+    "A small page that has nothing wrong but what it is given."
+    return f'<html><head><meta property="og:image" content="{site.CARD}">{head}</head><body id="top">{body}</body></html>'
+
+def test_a_good_page_passes(tmp_path):
+    (tmp_path/'a b.html').write_text(page_with('<h2 id="here">here</h2>'))
+    (tmp_path/'index.html').write_text(page_with(f'<img src="y.png" alt="y"><a href="https://fine.example">1</a><a href="a%20b.html#here">2</a><a href="#">3</a><a href="{site.HOME}/a%20b.html">4</a>'
+                                                 '<pre><code>x?@y $$ ](http://a ::: <b>.gif</b></code></pre>'))
+    assert site.faults(tmp_path) == []
+
+FAULTS = [('<pre><code>&lt;animation.gif&gt;</code></pre>', 'animation'), ('<p>see <strong>?@eq-cost</strong></p>', 'reference'), ('<p>$$ x \\Bigl( $$</p>', 'formula'),
+          ('<td>[[<code>a</code>](https://x.example)](b)</td>', 'link that was not'), ('<p>Call self as a function.</p>', 'documentation of nothing'), ('<p>::: {.note}</p>', 'block'),
+          ('<a href="gone.html">x</a>', 'no such file'), ('<a href="#gone">x</a>', 'no such place'), ('<a href="index.html#gone">x</a>', 'no such place'), ('<a href="%HOME%/gone.html">x</a>', 'no such file'),
+          ('<script src="https://cdn.example/m.js"></script>', 'cdn.example'), ('<style>@import url("https://fonts.example/x.css")</style>', 'fonts.example'), ('<p style="background: url(//i.example/b.png)">x</p>', 'i.example'),
+          ('<img src="x.png">', 'x.png without'), ('<img srcset="https://i.example/b.png 2x" src="x.png" alt="x">', 'i.example')]
+
+@pytest.mark.parametrize('body, said', FAULTS)
+def test_checks_find_what_they_look_for(tmp_path, body, said):
+    (tmp_path/'index.html').write_text(page_with(body.replace('%HOME%', site.HOME)))
     found = site.faults(tmp_path)
-    assert len(found) == 3 and all(any(w in f for f in found) for w in ('cdn.example', 'fonts.example', 'x.png without'))
+    assert len(found) == 1 and said in found[0]
+
+def test_checks_find_what_is_not_in_the_text(tmp_path):
+    (tmp_path/'index.html').write_text(page_with('<img src="x.png" alt="x">').replace('card.png', 'colab.svg'))
+    assert len(found := site.faults(tmp_path)) == 1 and 'colab.svg, not' in found[0]
+    (tmp_path/'index.html').write_text(page_with('<img src="x.png" alt="x">'))
     (tmp_path/'x.png').write_bytes(b'0'*site.PAGE)
-    assert any('weighs' in f for f in site.faults(tmp_path))
+    assert len(found := site.faults(tmp_path)) == 1 and 'weighs' in found[0]
+    (tmp_path/'a.css').write_text('@import url("https://fonts.example/x.css"); b { background: url(local.png) }')
+    assert any('fonts.example' in f for f in site.faults(tmp_path))
 
 def test_themes_and_formulas_load_nothing():
     html = config['format']['html']
-    assert html['html-math-method'] == 'mathml'
+    assert html['html-math-method'] == 'mathml' and (nbs/'media/stix-math.woff2').stat().st_size < 250_000 and 'url("media/stix-math.woff2")' in (nbs/'styles.css').read_text()
     for mode in ('light', 'dark'): assert html['theme'][mode][-1] == f'theme-{mode}.scss' and preview.colours(mode)['web-font-path'] == 'false'
 
 # colours
@@ -187,11 +210,39 @@ def test_papers_that_are_named_are_cited(name):
     missing = {number for number in re.findall(r'arXiv (\d{4}\.\d{5})', prose(name)) if keys.get(number) not in cited[name]}
     assert not missing
 
-@pytest.mark.parametrize('name', pages)
-def test_no_link_within_a_link(name):
-    "nbdev makes a link of every public name in backticks, also of one that is a link already; then neither works."
-    known = {n.split('.')[-1] for names in public_names().values() for n in names}
-    assert [n for n in re.findall(r'\[`([\w.]+)`\]\(', prose(name)) if n in known] == []
+def test_no_link_within_a_link():
+    "A public name in backticks becomes a link, unless it is one already."
+    assert linked('`CEM`', 'appendix/api.ipynb', nbs) == '[`CEM`](../5_planning/cem.html#cem)'
+    for text in ('[`CEM`](a.html)', '[the `CEM`](a.html)', '## `CEM`', '```python\n`CEM`\n```', '`plan`'): assert linked(text, 'appendix/api.ipynb', nbs) == text
+
+def test_references_to_other_pages_say_where():
+    assert linked('(@eq-refit)', '5_planning/16_cem.ipynb', nbs) == '(@eq-refit)'
+    assert re.fullmatch(r'\(\[equation \d+ of chapter 16\]\(\.\./5_planning/16_cem\.ipynb#eq-refit\)\)', linked('(@eq-refit)', '4_training/12_training.ipynb', nbs))
+    assert linked('@eq-nowhere', 'index.ipynb', nbs) == '@eq-nowhere'      # Quarto warns, and a warning fails the build
+
+def test_every_page_has_the_books_card():
+    for kind in ('open-graph', 'twitter-card'): assert config['website'][kind]['image'] == '/media/card.png' and config['website'][kind]['image-alt']
+    assert config['format']['html']['respect-user-color-scheme'] is True
+
+def test_exported_code_is_documented_then_folded():
+    cells = exported_cells(dict(cell_type='code', outputs=[], directives_={'export': []}, source='N = 3\nclass A:\n    "An A."\n    def f(self): pass\ndef _g(): pass'), set())
+    assert [c['cell_type'] for c in cells] == ['markdown', 'markdown', 'code']
+    assert '[]{#n} []{#a.f}' in cells[0]['source'] and cells[1]['source'].startswith('### A {#a}') and cells[2]['source'].startswith('#| code-fold: true\n#| code-summary: "Source"\nN = 3')
+    only = lambda source, *marks: exported_cells(dict(cell_type='code', outputs=[], directives_=dict.fromkeys(marks), source=source), set())[-1]['source'].split('\n')
+    assert only('import re', 'export')[1] == '#| code-summary: "Imports"' and only('def _g(): pass', 'export')[1] == '#| code-summary: "Helpers"'
+    assert only('def _g(): pass', 'exports') == ['def _g(): pass']       # meant to be read, and nothing above it
+
+def test_every_listed_name_has_its_place():
+    "Each link of the API page leads to a heading or a place that the exported cells make."
+    places = {}
+    for name, nb in pages.items():
+        taken, text = set(), ''
+        for c in nb['cells']:
+            source = ''.join(c['source'])
+            if c['cell_type'] == 'code' and re.match(r'#\| exports?\n', source): text += '\n'.join(x['source'] for x in exported_cells(dict(c, source=re.sub(r'^#\|.*\n', '', source, flags=re.M), directives_=['export']), taken))
+        places[name] = set(re.findall(r'\{#([^}]+)\}', text))
+    wanted = [page_of(m, n).split('#') for m, names in public_names().items() for n in names]
+    assert [(p, a) for p, a in wanted if a not in places[p]] == []
 
 # names and numbers
 

@@ -102,9 +102,9 @@ class Page:
                                f'<link rel="stylesheet" href="{css}"></head><body class="quarto-light"><main><h1>{clean(title)}</h1><p class="description">{clean(about)}</p>\n{done.stdout}</main></body></html>', encoding='utf-8')
 
 class Text(Page):
-    "A page that is no notebook: Markdown whose raw HTML stays."
+    "A page that is no notebook: Markdown, with raw HTML for pandoc to keep."
     def __init__(self, source, target): self.source, self.target, self.numbers = source, target, {}
-    def markdown(self): return re.sub(r'^```\{=html\}\n(.*?)^```$', r'\1', self.source.read_text(encoding='utf-8'), flags=re.M | re.S)
+    def markdown(self): return self.source.read_text(encoding='utf-8')
 
 def preview_texts(out, prefixes=()):
     "Write the pages of `nbs` that are Markdown (.qmd) into `out`, and return their files."

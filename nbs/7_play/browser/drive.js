@@ -45,7 +45,7 @@ function drawErrors() {
   pen.fillRect(0, 0, width, height);
   pen.font = '12px system-ui, sans-serif';
   pen.fillStyle = colors.wall;
-  pen.fillText('distance of the rollout from the dot, in pixels; dashed: frame encoded', 8, 16);
+  pen.fillText('distance in pixels; dashed: frame encoded', 8, 16);
   const far = rollout.map((p, t) => apart(p, path[t])), most = Math.max(10, ...far);
   const x = t => 34 + (width - 44) * t / Math.max(40, far.length - 1);
   const y = d => height - 10 - (height - 38) * d / most;

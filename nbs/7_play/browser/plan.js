@@ -93,8 +93,9 @@ function drawCosts() {
   const shown = Number($('iteration').value);
   const places = Math.max(iterations[0].rounds, 6), column = (width - 60) / places;
   const y = c => height - 26 - (height - 54) * (c - least) / (most - least);
-  pen.fillText(most.toPrecision(3), 8, 36);
-  pen.fillText(least.toPrecision(3), 8, height - 24);
+  const text = c => (c < 100 ? c.toPrecision(3) : c.toFixed(0));
+  pen.fillText(text(most), 8, 36);
+  pen.fillText(text(least), 8, height - 24);
   iterations.forEach((it, j) => {
     const middle = 52 + (j + 0.5) * column, best = new Set(it.elites);
     if (j + 1 === shown) {

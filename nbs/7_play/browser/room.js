@@ -130,8 +130,8 @@ export class Room {
     pen.setTransform(scale, 0, 0, scale, -this.from * scale, -this.from * scale);
     pen.fillStyle = '#fff';
     pen.fillRect(this.from, this.from, this.span, this.span);
-    this.draw(this);
     this.walls();
+    this.draw(this);
     this.place();
   }
 

@@ -7,7 +7,7 @@
 A model is two files. `NAME_encoder.onnx` is image -> embedding and position; `NAME_plans.onnx` is plans -> costs,
 last embeddings and positions. Both graphs are written here in ONNX's own text form; tests/test_browser_models.py
 compares them with PyTorch. What the pages know of planners, rooms, models and colours stands in the manifest."""
-import json, shutil, subprocess, sys, tempfile
+import gzip, json, shutil, subprocess, sys, tempfile
 from dataclasses import asdict
 from pathlib import Path
 import numpy as np, onnx, onnx.parser
@@ -19,7 +19,7 @@ from onnx import numpy_helper
 
 root = Path(__file__).resolve().parent.parent
 target = root/'nbs/7_play/browser'
-MODELS = 'laptop', 'random_wall', 'quick_random', 'quick', 'quick_no_inverse_dynamics'   # the first that exists is the default
+MODELS = 'laptop', 'random_wall', 'quick_random', 'quick', 'random_wall_no_inverse_dynamics'   # the first that exists is the default
 PLANNER = 'plan_stuck_noise'
 RUNTIME = 'ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'
 
@@ -173,7 +173,10 @@ def install_runtime(folder: Path):
         subprocess.run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], cwd=made, check=True)
         shutil.rmtree(folder/'runtime', ignore_errors=True)
         (folder/'runtime').mkdir(parents=True)
-        for f in RUNTIME: shutil.copy(Path(made)/'node_modules/onnxruntime-web/dist'/f, folder/'runtime')
+        for f in RUNTIME:
+            data = (Path(made)/'node_modules/onnxruntime-web/dist'/f).read_bytes()
+            if f.endswith('.wasm'): (folder/'runtime'/f'{f}.gz').write_bytes(gzip.compress(data, mtime=0))   # a third; model.js unpacks it
+            else: (folder/'runtime'/f).write_bytes(data)
 
 def main(args):
     folder = Path(next((a for a in args if not a.startswith('-')), target))

@@ -1,7 +1,7 @@
 """The pages that plan in the reader's browser, in Chromium: their JavaScript against Python, and their controls.
 
 Run by `make browser`, which needs npm for the runtime. Without it: `.venv/bin/python scripts/browser.py` has fetched it before."""
-import functools, http.server, importlib.util, json, os, shutil, threading, urllib.request
+import contextlib, functools, http.server, importlib.util, json, os, shutil, threading, urllib.request
 from dataclasses import asdict, replace
 from pathlib import Path
 import numpy as np, pytest, torch
@@ -182,3 +182,146 @@ def test_an_elite_is_drawn_by_its_weight(js):
 def test_settings_that_are_not_known_are_refused(js):
     s = settings(load_planner('plan_revisit'))
     assert 'revisit_weight' in js("try { await search.plan(x, null, null, 5) } catch (e) { return e.message }", s)
+
+# the pages
+
+@contextlib.contextmanager
+def opened(browser, site, name, **options):
+    "A tab with the page, and `asked`: what it has loaded. No script may end in an error, nothing may come from elsewhere."
+    with contextlib.closing(browser.new_context(**(dict(viewport=dict(width=1280, height=1000)) | options))) as context:
+        tab, errors = context.new_page(), []
+        tab.set_default_timeout(1000*int(os.environ.get('PATIENCE', '300')))
+        tab.asked = []
+        tab.on('request', lambda r: tab.asked.append(r.url)); tab.on('pageerror', lambda e: errors.append(str(e)))
+        tab.part = lambda n: tab.locator(f'[data-part="{n}"]')
+        tab.goto(f'{site}/7_play/{name}.html')
+        yield tab
+        assert not errors and not [u for u in tab.asked if not u.startswith((site, 'data:', 'blob:'))]
+
+def needs_pages(site):
+    if not shutil.which('pandoc'): pytest.skip('no pandoc')
+
+def is_ready(tab): tab.wait_for_selector('.play.ready')
+def idle(tab): tab.wait_for_function("!document.querySelector('.play').classList.contains('busy')")
+def says(tab, text): tab.wait_for_function("t => document.querySelector('[data-part=status]').textContent.includes(t)", arg=text)
+
+@pytest.mark.parametrize('name', ['plan', 'drive'])
+@pytest.mark.parametrize('width', [1280, 390])
+def test_nothing_heavy_is_loaded_before_start(site, browser, name, width):
+    "Less than 3 MB, no wider than the screen, every control with a name, handles that keys move."
+    needs_pages(site)
+    with opened(browser, site, name, viewport=dict(width=width, height=900)) as tab:
+        is_ready(tab)
+        assert not [u for u in tab.asked if u.endswith(('.wasm', '.onnx', 'worker.js')) or '/runtime/' in u]
+        sizes = tab.evaluate("performance.getEntriesByType('resource').map(e => e.decodedBodySize)")
+        assert len(sizes) > 5 and sum(sizes) < 3e6
+        assert tab.evaluate('document.documentElement.scrollWidth') <= width
+        nameless = "[...document.querySelectorAll('.play button, .play select, .play input, .play [role]')].filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML)"
+        assert tab.evaluate(nameless) == []
+        handle = tab.locator('.handle-start'); handle.focus()
+        before = handle.get_attribute('aria-label'); assert 'x 14, y 44' in before
+        handle.press('ArrowRight'); handle.press('Shift+ArrowUp')
+        assert 'x 15, y 39' in handle.get_attribute('aria-label')
+        wall = tab.locator('.handle-wall'); wall.focus(); wall.press('ArrowLeft')
+        assert wall.get_attribute('aria-valuenow') == '31'
+
+def centre(locator):
+    box = locator.bounding_box()
+    return box['x'] + box['width']/2, box['y'] + box['height']/2
+
+def test_fingers_and_mouse_move_handles(site, browser):
+    needs_pages(site)
+    with opened(browser, site, 'plan', viewport=dict(width=390, height=900), has_touch=True) as tab:
+        is_ready(tab)
+        goal = tab.locator('.handle-goal'); goal.scroll_into_view_if_needed()
+        before = goal.get_attribute('aria-label')
+        x, y = centre(goal); touch = tab.context.new_cdp_session(tab)
+        for kind, points in (('touchStart', [(x, y)]), ('touchMove', [(x - 20, y - 60)]), ('touchEnd', [])):
+            touch.send('Input.dispatchTouchEvent', dict(type=kind, touchPoints=[dict(x=a, y=b) for a, b in points]))
+        after = goal.get_attribute('aria-label')
+        assert after != before
+        door = tab.locator('.handle-door'); x, y = centre(door)
+        tab.mouse.move(x, y); tab.mouse.down(); tab.mouse.move(x, y + 500, steps=4); tab.mouse.up()
+        assert door.get_attribute('aria-valuenow') == door.get_attribute('aria-valuemax')
+
+def test_the_agent_plans_and_walks(site, browser):
+    "Start plans at once; a look moves the dot by five actions; a change of the task begins again; the slider shows an earlier iteration."
+    needs_pages(site)
+    with opened(browser, site, 'plan') as tab:
+        is_ready(tab)
+        tab.part('model').select_option('quick'); tab.part('samples').select_option('20'); tab.part('rounds').select_option('4')
+        tab.part('start').click(); says(tab, 'Planned in 4 iterations')
+        assert tab.part('number').inner_text().startswith('4 of 4')
+        picture = lambda: tab.evaluate("document.querySelector('.room canvas').toDataURL()")
+        last = picture(); tab.part('iteration').fill('1'); tab.part('iteration').dispatch_event('input')
+        assert tab.part('number').inner_text().startswith('1 of 4') and picture() != last
+        tab.part('step').click(); says(tab, '5 steps so far'); idle(tab)
+        tab.part('step').click(); says(tab, '10 steps so far'); idle(tab)
+        assert tab.part('number').inner_text().startswith('2 of 2')
+        tab.part('planner').select_option('cem'); says(tab, 'Planned in 4 iterations'); idle(tab)
+        assert '0 steps so far' in tab.part('status').inner_text()
+        tab.part('walk').click(); tab.wait_for_function("document.querySelector('[data-part=walk]').textContent === 'Pause'"); tab.part('walk').click(); idle(tab)
+
+def test_without_motion_nothing_runs_by_itself(site, browser):
+    needs_pages(site)
+    with opened(browser, site, 'plan', reduced_motion='reduce') as tab:
+        is_ready(tab)
+        tab.part('model').select_option('quick'); tab.part('samples').select_option('10'); tab.part('rounds').select_option('2')
+        tab.part('start').click(); says(tab, 'The model is here'); idle(tab)
+        assert not tab.part('walk').is_visible() and tab.part('number').inner_text() == ''
+        tab.part('step').click(); says(tab, '5 steps so far')
+
+@pytest.mark.parametrize('name', ['plan', 'drive'])
+def test_an_old_browser_is_told_what_it_lacks(site, browser, name):
+    needs_pages(site)
+    with contextlib.closing(browser.new_context()) as context:
+        tab = context.new_page(); tab.add_init_script('delete globalThis.WebAssembly')
+        tab.goto(f'{site}/7_play/{name}.html'); says(tab, 'This browser has no WebAssembly')
+
+def test_the_rollout_follows_keys_buttons_and_fingers(site, browser):
+    needs_pages(site)
+    count = lambda: int((tab.part('count').inner_text() or '0').split()[0])
+    with opened(browser, site, 'drive') as tab:
+        is_ready(tab)
+        tab.part('model').select_option('quick'); tab.part('start').click(); says(tab, 'Drive.')
+        assert tab.part('count').inner_text().startswith('0 actions')
+        room = tab.part('world'); room.focus(); tab.keyboard.down('ArrowUp')
+        tab.wait_for_function("parseInt(document.querySelector('[data-part=count]').textContent) >= 3"); tab.keyboard.up('ArrowUp'); says(tab, 'actions')
+        n = count(); up = tab.locator('[aria-label="up right"]'); up.focus(); up.press('Enter')
+        tab.wait_for_function("n => document.querySelector('[data-part=count]').textContent.startsWith(`${n} actions`)", arg=n + 4)
+        x, y = centre(room); tab.mouse.move(x - 40, y); tab.mouse.down()
+        tab.wait_for_function("n => parseInt(document.querySelector('[data-part=count]').textContent) > n + 5", arg=n); tab.mouse.up(); says(tab, 'actions')
+        tab.part('observe').click(); says(tab, 'The frame is encoded')
+        off = float(tab.part('count').inner_text().split('is ')[1].split()[0])
+        assert off < 2     # what the probe errs by
+
+EPISODES = """async x => {
+    const { Client } = await import('/7_play/browser/client.js'), { move, render } = await import('/7_play/browser/world.js'), { limitNorm } = await import('/7_play/browser/search.js');
+    const client = new Client(), out = [];
+    await client.call('load', { entry: x.entry });
+    for (const [i, task] of x.tasks.entries()) {
+        let position = task.start, near = false;
+        await client.call('begin', { planner: x.planner, seed: i, image: render(task.goal, task.layout, x.rooms) });
+        for (let t = 0; t < x.rooms.max_steps && !near;) {
+            const { actions } = await client.call('act', { image: render(position, task.layout, x.rooms), left: x.rooms.max_steps - t });
+            for (let k = 0; k < actions.length && t < x.rooms.max_steps; k += 2, t++) {
+                position = move(position, limitNorm(actions.slice(k, k + 2), x.rooms.max_norm), task.layout, x.rooms);
+                near ||= Math.hypot(position[0] - task.goal[0], position[1] - task.goal[1]) < x.rooms.goal_radius;
+            }
+        }
+        out.push(near);
+    }
+    return out }"""
+
+@pytest.mark.parametrize('name', ['quick_random'])
+def test_as_many_tasks_are_solved_as_in_python(site, browser, manifest, name):
+    "Twenty validation tasks, by whether the goal was reached: two runs of one planner, with random numbers of their own, differ by chance alone."
+    tasks, n = load_tasks('random_wall_validation', 20), 20
+    want = int(run_episodes(load_pretrained(name, 'cpu').jepa, tasks, load_planner(export.PLANNER)).reached.sum())
+    x = dict(entry=next(m for m in manifest['models'] if m['name'] == name), planner=manifest['planner'], rooms=manifest['rooms'],
+             tasks=[dict(start=plain(s), goal=plain(g), layout=dict(wall_x=int(w), door_y=int(d))) for s, g, w, d in zip(tasks.start, tasks.goal, *tasks.layout)])
+    tab = browser.new_page(); tab.set_default_timeout(0); tab.goto(f'{site}/empty.html')
+    got = sum(tab.evaluate(EPISODES, x)); tab.close()
+    p = (want + got)/(2*n)
+    print(f'{name}: {got} of {n} in the browser, {want} in Python')
+    assert got > 5 and abs(got - want) <= 2*(2*n*p*(1 - p))**.5 + 1

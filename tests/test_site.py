@@ -35,7 +35,7 @@ def weight(name):
 def test_a_page_is_light(name): assert weight(name) < 2_500_000   # 3 MB with what a theme adds
 
 def test_the_site_is_light():
-    "Pages, the notebooks for download, and twice the pictures: Quarto keeps copies for social networks."
+    "Pages, the notebooks for download, and twice the pictures: Quarto keeps copies for social networks. Models and runtime of the pages that run in a browser are measured in test_browser_models.py."
     notebooks = sum((nbs/n).stat().st_size for n in pages)
     assert sum(map(weight, pages)) + notebooks + 2*sum(f.stat().st_size for f in (nbs/'media').iterdir()) < 50_000_000
 

@@ -3,6 +3,7 @@
 /** What this browser lacks, in words; empty if it has everything. */
 export function lacking() {
   if (typeof WebAssembly !== 'object') return 'WebAssembly';
+  if (typeof DecompressionStream !== 'function') return 'DecompressionStream';
   try {
     let asked = false;
     const options = { get type() { asked = true; return 'module'; } };

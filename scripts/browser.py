@@ -28,8 +28,8 @@ RUNTIME = 'ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threa
 def model_of(signature, lines, weights: dict, constants: dict) -> onnx.ModelProto:
     "A graph from its text, with its weights: as 16-bit floats, which the runtime widens, where that loses nothing."
     stored = {}
-    for k, v in weights.items():
-        v = v.detach().cpu().numpy().astype(np.float32)
+    for k, tensor in weights.items():
+        v = tensor.detach().cpu().numpy().astype(np.float32)
         half = v.astype(np.float16)
         if np.array_equal(half.astype(np.float32), v):
             stored[f'{k}_half'] = half

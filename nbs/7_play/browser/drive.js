@@ -228,7 +228,11 @@ async function load() {
   say('The model has seen the first frame. Drive.');
 }
 
-function describe() { $('about').textContent = `${entry().text} ${megabytes(entry().bytes)}.`; }
+function describe() {
+  const { text, bytes } = entry();
+  $('about').textContent = `${text} ${megabytes(bytes)}.`;
+  $('start').textContent = `Start: load ${megabytes(facts.runtime + bytes)}`;
+}
 
 async function open() {
   const without = lacking();
@@ -260,7 +264,6 @@ async function open() {
   listenToKeys($('world'));
   listenToPointer($('world'));
   listenToPad();
-  $('start').textContent = `Start: load ${megabytes(facts.runtime + facts.models[0].bytes)}`;
   $('start').onclick = load;
   $('reset').onclick = begin;
   $('observe').onclick = observe;

@@ -253,6 +253,7 @@ function changed(done) {
 function describe() {
   const m = entry();
   $('about').textContent = `${m.text} ${megabytes(m.bytes)}.`;
+  $('start').textContent = `Start: load ${megabytes(facts.runtime + m.bytes)}`;
 }
 
 async function start() {
@@ -303,7 +304,6 @@ async function open() {
   const handles = ['wall', 'door', 'start', 'goal'];
   room = new Room($('room'), { rooms, colors, state, handles, changed, draw: drawRoom });
   new ResizeObserver(drawCosts).observe($('costs'));
-  $('start').textContent = `Start: load ${megabytes(facts.runtime + facts.models[0].bytes)}`;
   $('start').onclick = start;
   $('search').onclick = () => run(onlySearch);
   $('step').onclick = () => run(oneStep);

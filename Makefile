@@ -45,10 +45,11 @@ readme: .venv/.dev
 execute: .venv/.dev
 	$(BIN)/python scripts/execute.py $(NB)
 
-# the site, in _docs; README.md is `make readme`'s, hence the touch
+# the site, in _docs; README.md is `make readme`'s, hence the touch. The pages that run in a browser need npm, for their runtime
 docs: .venv/.dev
 	@command -v quarto >/dev/null || { echo 'make docs needs Quarto on PATH (version: see .github/workflows/docs.yaml)' >&2; exit 1; }
 	touch README.md
+	$(BIN)/python scripts/browser.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nbdev_docs
 	$(BIN)/python scripts/site.py _docs
 
@@ -73,7 +74,7 @@ slurm: .venv/.dev
 alone: .venv/.dev .venv/.lab
 	$(BIN)/pytest -q -m alone
 
-# every control of the book, moved in JupyterLab; needs Chromium (CHROMIUM=path if it isn't found)
+# every control of the book, moved in JupyterLab, and the pages that run in a browser; needs npm and Chromium (CHROMIUM=path if it isn't found)
 browser: .venv/.dev .venv/.lab
 	$(BIN)/pip install -qq -c constraints.txt playwright
 	$(BIN)/pytest -q -m browser

@@ -101,6 +101,21 @@ class Page:
         self.target.write_text(f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{clean(title)}</title>'
                                f'<link rel="stylesheet" href="{css}"></head><body class="quarto-light"><main><h1>{clean(title)}</h1><p class="description">{clean(about)}</p>\n{done.stdout}</main></body></html>', encoding='utf-8')
 
+class Text(Page):
+    "A page that is no notebook: Markdown, with raw HTML for pandoc to keep."
+    def __init__(self, source, target): self.source, self.target, self.numbers = source, target, {}
+    def markdown(self): return self.source.read_text(encoding='utf-8')
+
+def preview_texts(out, prefixes=()):
+    "Write the pages of `nbs` that are Markdown (.qmd) into `out`, and return their files."
+    Page.top, done = Path(out), []
+    (Page.top/'preview.css').write_text(styles(), encoding='utf-8')
+    for path in sorted(nbs.glob('[0-9]*/*.qmd')):
+        if prefixes and not path.stem.startswith(tuple(prefixes)): continue
+        target = (Page.top/path.relative_to(nbs)).with_suffix('.html'); target.parent.mkdir(parents=True, exist_ok=True)
+        Text(path, target).render(); done.append(target)
+    return done
+
 def preview(out, prefixes=()):
     "Write the pages whose names start so into `out`, and return their files."
     from nbdev.serve import proc_nbs
@@ -114,7 +129,8 @@ def preview(out, prefixes=()):
         if prefixes and not path.stem.startswith(tuple(prefixes)) or not (nbs/where).exists(): continue
         target = (out/where).with_suffix('.html'); target.parent.mkdir(parents=True, exist_ok=True)
         Page(path, target).render(); done.append(target)
-    return done
+    shutil.copytree(nbs/'7_play/browser', out/'7_play/browser', dirs_exist_ok=True)
+    return done + preview_texts(out, prefixes)
 
 if __name__ == '__main__':
     if len(sys.argv) < 2 or not shutil.which('pandoc'): sys.exit(__doc__ if len(sys.argv) < 2 else 'scripts/preview.py needs pandoc')

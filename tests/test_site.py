@@ -35,7 +35,7 @@ def weight(name):
 def test_a_page_is_light(name): assert weight(name) < 2_500_000   # 3 MB with what a theme adds
 
 def test_the_site_is_light():
-    "Pages, the notebooks for download, and twice the pictures: Quarto keeps copies for social networks."
+    "Pages, the notebooks for download, and twice the pictures: Quarto keeps copies for social networks. Models and runtime of the pages that run in a browser are measured in test_browser_models.py."
     notebooks = sum((nbs/n).stat().st_size for n in pages)
     assert sum(map(weight, pages)) + notebooks + 2*sum(f.stat().st_size for f in (nbs/'media').iterdir()) < 50_000_000
 
@@ -265,8 +265,32 @@ def test_sidebar_numbers_the_chapters():
     sidebar = yaml.safe_load((nbs/'sidebar.yml').read_text())['website']['sidebar']['contents']
     for e in entries_of(sidebar):
         path = e if isinstance(e, str) else e['href']
+        if path.endswith('.qmd'):
+            assert re.search(r'^title: (.*)$', (nbs/path).read_text(encoding='utf-8'), re.M)[1] == e['text']; continue
         number, title = Path(path).stem[:2], ''.join(pages[path]['cells'][0]['source']).split('\n')[0].removeprefix('# ')
         if number.isdigit(): assert not isinstance(e, str) and e['text'] == f'{number}  {title}', f'{path}: text: "{number}  {title}"'
+
+texts = sorted(p for p in nbs.glob('[0-9]*/*.qmd'))
+
+@pytest.mark.parametrize('path', texts, ids=lambda p: p.stem)
+def test_pages_without_a_notebook_lead_somewhere(path):
+    "Links, scripts and styles of a .qmd exist; its description is short; what it loads when rendered is named as a resource."
+    text = path.read_text(encoding='utf-8')
+    assert len(texts) == 2 and 20 < len(re.search(r'^description: "(.*)"$', text, re.M)[1]) <= 94
+    found = re.findall(r'\]\(([^)\s#]+)\)', text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(found) > 4 and [l for l in found if not (path.parent/l).exists()] == []
+    resources = yaml.safe_load(text.split('---')[1])['resources']
+    assert {Path(r).parent for r in resources} == {Path('browser'), Path('browser/models'), Path('browser/runtime')}
+
+def test_scripts_are_narrow():
+    "As the code of the book: no line has more than 100 characters, and nothing is loaded from another host."
+    scripts = [*(nbs/'7_play/browser').glob('*.js'), *(nbs/'7_play/browser').glob('*.css')]
+    assert len(scripts) >= 9
+    for f in scripts:
+        source = f.read_text(encoding='utf-8')
+        assert [l for l in source.split('\n') if len(l) > 100] == [], f.name
+        assert f.suffix == '.css' or source.startswith('// '), f'{f.name} does not say what it is'
+        assert not re.search(r'https?://', source), f.name
 
 def test_buttons_lead_to_this_page():
     text = buttons('5_planning/19_episodes.ipynb')

@@ -1,10 +1,13 @@
 "README.md from nbs/index.ipynb: `python scripts/readme.py`, or `--check` to compare only."
 import re, sys
+from configparser import ConfigParser
 from pathlib import Path
 import nbformat
 
 root = Path(__file__).resolve().parent.parent
 source, target = root/'nbs/index.ipynb', root/'README.md'
+settings = ConfigParser(delimiters=['=']); settings.read(root/'settings.ini', encoding='utf-8')
+site = settings['DEFAULT']['doc_host'] + settings['DEFAULT']['doc_baseurl']
 directive = re.compile(r'^#\|\s*([\w-]+)\s*:?\s*(.*)$')
 
 def split(cell):
@@ -17,6 +20,7 @@ def split(cell):
 def from_root(link):
     "A link that holds in nbs/, as it is seen from the project's folder."
     if re.match(r'[a-z]+:|[#/]', link): return link
+    if link.endswith('.qmd'): return f"{site}/{link.removesuffix('.qmd')}.html"   # a page that runs on the site only
     return Path(f'nbs/{link}').as_posix() if not link.startswith('../') else link.removeprefix('../')
 
 def markdown(text):

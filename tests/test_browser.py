@@ -36,10 +36,10 @@ def lab(tmp_path_factory):
             '--ServerApp.port_retries=0', '--LabApp.expose_app_in_browser=True']
     with open(base/'log', 'w') as log: server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', *args], env=env, stdout=log, stderr=log)
     try:
-        for _ in range(240):
+        for _ in range(1200):
             assert server.poll() is None, f'JupyterLab did not start: {(base/"log").read_text()[-2000:]}'
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f'http://127.0.0.1:{port}/api?token={token}', timeout=5); break
+                urllib.request.urlopen(f'http://127.0.0.1:{port}/api?token={token}', timeout=60); break
             time.sleep(.5)
         yield f'http://127.0.0.1:{port}/lab/tree/nbs'
     finally:

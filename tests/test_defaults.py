@@ -18,7 +18,8 @@ def tour(folder: Path) -> dict:
     from jepa_tutorial.tools.bench import plain_clip
     from jepa_tutorial.tools.evaluation import summary
     from jepa_tutorial.tools.statistics import task_interval
-    from jepa_tutorial.training import PositionProbe, RefineConfig, embed, fit_probe, load_pretrained, noise_like, refine, unroll_eval
+    from jepa_tutorial.training import PositionProbe, fit_probe, load_pretrained, noise_like, refine, unroll_eval
+    from jepa_tutorial.training.settings import RefineConfig
     from jepa_tutorial.training.checkpoints import load_trained, save_trained
     from jepa_tutorial.training.learner import Learner, train_step
     from jepa_tutorial.training.resuming import load_state, save_state
@@ -34,7 +35,7 @@ def tour(folder: Path) -> dict:
     out['moves'] = [move(place, action, layout, contact=c, generator=rng(7)) for c in ('stop', 'bounce')] + [render(place, layout), put_inside(place + action, layout)]
     out['turns'] = [turning_map(3.), sample_turns((4, 5), generator=rng(8)), truncated_normal((9,), 0., 1., -1., 2., rng(9)), truncated_normal((2,), 0., 0., -1., 1., rng(9)), sample_actions(3, 4, generator=rng(10))]
     clips = sample_clips(6, TrajectoryConfig(door_start=.3, wall_start=.3, straight=.3), rng(11))
-    out['clips'] = [clips.obs, clips.action, clips.position, *clips.layout, *sample_trajectories(4, generator=rng(12))[:2], *plain_clip(TrajectoryConfig(), rng(13)), noise_like(clips.action, rng(14))]
+    out['clips'] = [clips.obs, clips.action, clips.position, *clips.layout, *sample_trajectories(4, generator=rng(12))[:2], *map(torch.zeros_like, plain_clip(TrajectoryConfig(), rng(13))), noise_like(clips.action, rng(14))]
     for name, env in dict(room=TwoRoomsEnv(contact='bounce'), rooms=TwoRoomsVectorEnv(1, contact='bounce', max_steps=3)).items():
         obs, info = env.reset(seed=0)
         steps = [env.step(np.array([[2., 1.]])) for _ in range(5)]

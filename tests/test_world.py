@@ -162,7 +162,7 @@ def test_clips_are_made_all_at_once():
         with Counted() as c: sample_clips(n, generator=rng(0))
         return c.number
     count(5)                                                        # tables that are made once
-    assert count(512) == count(5) < 1500
+    assert count(512) == count(5)
 
 @pytest.mark.parametrize('cfg', [dict(), dict(clip=9, door_centred=1., crossing=1.), dict(clip=9, door_start=.5), dict(fixed_wall=True, clip=91), dict(steps=3, clip=2)])
 def test_clips_are_pieces_of_walks(cfg):

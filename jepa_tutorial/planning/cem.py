@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
     can, checked, flag, number, one_of, optional, positive, require_each, require_fields,
-    require_floats, require_int, require_number, require_same_home, require_type, share, typed, typed_or_empty,
-    whole
+    require_floats, require_int, require_number, require_same_home, require_type, share, typed,
+    typed_or_empty, whole
 )
 
 # %% auto #0

@@ -200,7 +200,7 @@ def paused(folder: Path):
     from jepa_tutorial.tools.config import load_config
     from jepa_tutorial.training.learner import train
     def wait(learner):
-        if learner.step == 5: (folder/'there').write_text(''); time.sleep(600)
+        if learner.step == 5: (folder/'there').write_text(''); signal.pause()
     train(load_config('quick', *TINY), folder/'run', [wait], device='cpu', progress=False)
 
 def two_at_once(folder):
@@ -209,7 +209,7 @@ def two_at_once(folder):
     expected, _, _ = undisturbed(train, folder/'undisturbed')
     with tempfile.TemporaryFile() as said:
         (folder/'busy').mkdir(); first = start(partial(paused, folder/'busy'), said)
-        while not (folder/'busy'/'there').exists(): time.sleep(.02)
+        while not (folder/'busy'/'there').exists(): assert os.waitpid(first, os.WNOHANG) == (0, 0), 'it ended'; time.sleep(.02)
         before = contents(folder/'busy')
         second, mine = fork(partial(train, folder/'busy')), contents(folder/'busy') == before
         os.kill(first, signal.SIGKILL); ended(first); (folder/'busy'/'there').unlink()

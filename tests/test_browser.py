@@ -33,13 +33,14 @@ def lab(tmp_path_factory):
     env = dict(os.environ, IN_TEST='1', OMP_NUM_THREADS='2', PYTHONPATH=str(book), JUPYTERLAB_SETTINGS_DIR=str(base/'settings'),
                **{f'JUPYTER_{k}_DIR': str(base/k.lower()) for k in ('CONFIG', 'RUNTIME')})
     args = [f'--port={port}', '--ip=127.0.0.1', '--no-browser', '--allow-root', f'--ServerApp.root_dir={book}', f'--IdentityProvider.token={token}',
-            '--ServerApp.port_retries=0', '--LabApp.expose_app_in_browser=True']
+            '--ServerApp.port_retries=50', '--LabApp.expose_app_in_browser=True']
     with open(base/'log', 'w') as log: server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', *args], env=env, stdout=log, stderr=log)
     try:
-        for _ in range(240):
+        for _ in range(1200):
             assert server.poll() is None, f'JupyterLab did not start: {(base/"log").read_text()[-2000:]}'
+            if found := re.search(r'http://127\.0\.0\.1:(\d+)/', (base/'log').read_text()): port = found[1]      # another one, if somebody took it meanwhile
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f'http://127.0.0.1:{port}/api?token={token}', timeout=5); break
+                urllib.request.urlopen(f'http://127.0.0.1:{port}/api?token={token}', timeout=60); break
             time.sleep(.5)
         yield f'http://127.0.0.1:{port}/lab/tree/nbs'
     finally:

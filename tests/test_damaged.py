@@ -365,7 +365,7 @@ def test_a_sweep_lists_only_what_it_can_read(folder, capsys):
     run = folder/'out'/'s1-alpha4'; run.mkdir(parents=True)
     (run/'status.json').write_bytes(b'{"state": "runn')
     with pytest.raises(SystemExit) as e: commands.jepa_sweep(str(folder/'sweep.yaml'), out=str(folder/'out'), list=True)
-    assert f'{run}/status.json' in e.value.code and 'delete it' in e.value.code
+    assert f'{run}/status.json' in e.value.code and 'move it away' in e.value.code
 
 def test_a_damaged_lock_is_not_taken(tmp_path):
     (tmp_path/'run.lock').write_bytes(b'\x00\x00{"pid"')

@@ -220,3 +220,80 @@ BAD = dict(num_elites=lambda: CEM(num_elites=0), execute_steps=lambda: Replan(ex
 def test_bad_settings_are_one_clear_line(word):
     with pytest.raises(ValueError, match=word) as e: BAD[word]()
     assert '\n' not in str(e.value)
+
+# NaN never becomes a plan
+
+NAN, INF = float('nan'), float('inf')
+KINDS = dict(mppi=lambda **k: MPPI(20, 3, 4, 5, **k), cem=lambda **k: CEM(20, 3, 4, 5, **k), elite=lambda **k: CEM(20, 3, 4, 5, select='elite', **k), best=lambda **k: MPPI(20, 3, 4, 5, select='best', **k),
+             mean=lambda **k: MPPI(20, 3, 4, 5, select='mean', **k), restarts=lambda **k: MPPI(20, 3, 4, 5, restarts=4, **k), explore=lambda **k: CEM(20, 3, 4, 5, explore_fraction=.5, **k),
+             kept=lambda **k: MPPI(20, 3, 4, 5, keep_elites=2, proposal_correlation=.5, **k))
+
+def quadratic(a): return a.square().sum((-1, -2))
+def spoilt(value, which=slice(1, 2), at=lambda n: True):
+    "The cost, but `value` for all plans of the episodes `which`, in the calls that `at` says."
+    calls = []
+    def cost(a):
+        c = quadratic(a); calls.append(0)
+        if at(len(calls)): c[which] = value
+        return c
+    return cost
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('value', [NAN, INF])
+@pytest.mark.parametrize('when', [lambda n: True, lambda n: n == 1, lambda n: n == 3], ids=['always', 'first', 'last'])
+def test_a_search_without_a_cost_is_one_error(kind, value, when):
+    with pytest.raises(ValueError, match='^cost is NaN or infinite for every plan in episode 1 of 3') as e: KINDS[kind]().plan(spoilt(value, at=when), rng(0), 3)
+    assert '\n' not in str(e.value)
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('value', [NAN, INF])
+def test_some_plans_may_have_no_cost(kind, value):
+    "And none of them is returned, nor pulls the mean to itself."
+    wall = lambda a: quadratic(a).where(a[..., 0].sum(-1) > 0, value)
+    rare = lambda a: quadratic(a).where(torch.arange(a.shape[1]) % 10 == 0, value)     # fewer than there are elites
+    plan = KINDS[kind]().plan(wall, rng(0), 3)
+    assert all(x.isfinite().all() for x in (plan.actions, plan.mean, plan.std)) and (plan.actions[..., 0].sum(-1) > 0).all()
+    assert KINDS[kind]().plan(rare, rng(0), 3).actions.isfinite().all()
+
+def test_an_elite_without_a_cost_has_no_weight():
+    for search in (CEM(4, 1, 3, 2), MPPI(4, 1, 3, 2)):
+        up = search.update(torch.arange(16.).view(1, 4, 2, 2), torch.tensor([[NAN, 1., INF, INF]]))
+        assert torch.equal(up.mean[0], torch.arange(4., 8).view(2, 2)) and up.weights[0].tolist() == [1., 0., 0.]
+
+def test_a_restart_without_a_cost_is_passed_over():
+    def cost(a):      # [E,R·N,T,A] -> the first of two searches of episode 0 finds nothing
+        c = quadratic(a); c[0, :10] = NAN
+        return c
+    for select in ('mean', 'elite', 'best'):
+        plan = MPPI(20, 3, 4, 5, restarts=2, select=select).plan(cost, rng(0), 2)
+        assert plan.actions.isfinite().all() and plan.mean.isfinite().all()
+
+@pytest.mark.parametrize('name', ['init', 'first'])
+def test_what_a_search_starts_from_is_finite(name):
+    x = torch.zeros(3, 5, 2); x[2, 1] = NAN
+    with pytest.raises(ValueError, match=f'^{name} holds NaN .* episode 2 of 3'): CEM(20, 3, 4, 5).plan(quadratic, rng(0), 3, **{name: x if name == 'init' else x[:, None]})
+    for sigma in (NAN, INF, 0.):
+        with pytest.raises(ValueError, match='^init_sigma is'): CEM(20, 3, 4, 5).plan(quadratic, rng(0), 3, init=torch.zeros(3, 5, 2), init_sigma=sigma)
+
+@pytest.mark.parametrize('name', [*SHIPPED, 'plan_stuck_noise', 'plan_revisit'])
+@pytest.mark.parametrize('part', ['encoder.norm.weight', 'predictor.cells.0.weight_hh', 'predictor.cells.0.bias_ih'])
+def test_a_spoilt_model_is_said_to_be_one(jepa, name, part):
+    "By every planner, in the same words, whatever weight it is."
+    import copy
+    bad = copy.deepcopy(jepa); bad.get_parameter(part).view(-1)[0] = NAN
+    small = load_planner(name, 'num_samples=20', 'num_elites=4', 'iterations=2', 'horizon=6')
+    with pytest.raises(ValueError, match='cost is NaN or infinite for every plan.* in episode 0 of 2'): run_episodes(bad, sample_tasks(2, seed=0), small, 2)
+
+@pytest.mark.parametrize('options', [dict(), dict(revisit_weight=1.), dict(stuck_noise=True), dict(scale='relative'), dict(scale='relative', revisit_weight=1., distance='euclidean')])
+@pytest.mark.parametrize('where', ['goal', 'start'])
+def test_an_image_that_encodes_to_nan(where, options):
+    class Model:
+        def encode(self, obs): return obs.float().mean((-1, -2))
+        def predict(self, z, a): return z + a
+    good = torch.rand(3, 2, 5, 5); bad = good.clone(); bad[1, 0, 0, 0] = NAN
+    with pytest.raises(ValueError, match='cost is NaN .* episode 1 of 3'):
+        Agent(Model(), CEM(20, 2, 4, 5), Replan(), bad if where == 'goal' else good, AgentOptions(**options)).act(bad if where == 'start' else good, 9, rng(0))
+
+def test_a_policy_that_answers_nan():
+    policy = lambda position, *_: torch.where(torch.arange(4)[:, None, None] == 2, NAN, position[:, None])
+    with pytest.raises(ValueError, match="policy's answer holds NaN .* episode 2 of 4"): run_policy(policy, sample_tasks(4), 3)

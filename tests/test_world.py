@@ -1,8 +1,9 @@
 "The world and its data agree with answers computed once with the published implementation (tests/fixtures)."
-import time, warnings
+import copy, pickle, subprocess, sys, warnings
 from pathlib import Path
 import gymnasium, numpy as np, pytest, torch
 from gymnasium.utils.env_checker import check_env
+from torch.utils._python_dispatch import TorchDispatchMode
 from jepa_tutorial.tools.devices import rng
 from jepa_tutorial import ENV_ID
 from jepa_tutorial.planning.cem import limit_norm
@@ -150,11 +151,18 @@ def test_layouts_agree(walks, stats):
         share = stats[f'{name}_hist']/stats[f'{name}_hist'].sum()
         assert (z_score(torch.stack([(ours == v).float() for v in stats[f'{name}_values']], 1), torch.from_numpy(share)).abs() < 4.5).all()
 
-def test_clips_are_made_quickly():
-    best, g = 9e9, rng(0)
-    for _ in range(4):                                              # processor time, all threads together: a busy machine doesn't fail it
-        t = time.process_time(); sample_clips(512, generator=g); best = min(best, time.process_time() - t)
-    assert 512/best > 1000, f'{512/best:.0f} clips of 17 frames per second of processor time'
+class Counted(TorchDispatchMode):
+    "How many operations PyTorch carries out."
+    number = 0
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None): self.number += 1; return op(*args, **(kwargs or {}))
+
+def test_clips_are_made_all_at_once():
+    "Five hundred take no more operations than five: what they take in seconds is the machine's."
+    def count(n):
+        with Counted() as c: sample_clips(n, generator=rng(0))
+        return c.number
+    count(5)                                                        # tables that are made once
+    assert count(512) == count(5)
 
 @pytest.mark.parametrize('cfg', [dict(), dict(clip=9, door_centred=1., crossing=1.), dict(clip=9, door_start=.5), dict(fixed_wall=True, clip=91), dict(steps=3, clip=2)])
 def test_clips_are_pieces_of_walks(cfg):
@@ -202,3 +210,83 @@ def test_vector_environment_with_wrappers_and_tensors():
     assert torch.is_tensor(obs) and obs.shape == (3, 2, 65, 65) and info['distance'].shape == (3,)
     again = TwoRoomsVectorEnv(3, tensors=True).reset(seed=1)[0]
     assert torch.equal(obs, again)
+
+# as Gymnasium's own wrappers and vector environments use it
+
+def test_a_plain_import_makes_the_name_known():
+    code = "import jepa_tutorial, gymnasium as g, sys; s = g.spec('jepa_tutorial/TwoRooms-v0'); assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules; print(s.max_episode_steps, g.make(s.id).reset(seed=0)[0].shape)"
+    assert subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout == '200 (2, 65, 65)\n'
+
+@pytest.mark.parametrize('given, length', [({}, 200), (dict(max_episode_steps=3), 3), (dict(max_episode_steps=203), 203), (dict(max_steps=3), 3)])
+def test_an_episode_is_as_long_as_asked_for(given, length):
+    "Whoever makes it: one room, or many in either way."
+    env = gymnasium.make(ENV_ID, **given); env.reset(seed=0)
+    assert [env.step((0., 0.))[3] for _ in range(length)] == [False]*(length - 1) + [True]
+    assert env.spec.max_episode_steps == given.get('max_episode_steps', 200)
+    for mode in ('sync', 'vector_entry_point'):
+        many = gymnasium.make_vec(ENV_ID, num_envs=2, vectorization_mode=mode, **given); many.reset(seed=0)
+        ends = [many.step(np.zeros((2, 2), np.float32))[3].all() for _ in range(length + 1)]
+        assert ends == [False]*(length - 1) + [True, False] and many.spec.max_episode_steps == 200
+
+@pytest.mark.parametrize('make', [gymnasium.make, gymnasium.make_vec])
+def test_a_length_that_would_be_cut_off_is_refused(make):
+    with pytest.raises(ValueError, match='max_steps is 500, .* after 200; give max_episode_steps=500'): make(ENV_ID, max_steps=500)
+
+@pytest.mark.parametrize('mode', ['sync', 'async', 'vector_entry_point', None])
+def test_many_rooms_can_be_seen(mode):
+    env = gymnasium.make_vec(ENV_ID, num_envs=3, vectorization_mode=mode, render_mode='rgb_array')
+    env.reset(seed=0); shown = env.render()
+    assert env.render_mode == 'rgb_array' and len(shown) == 3 and all(x.shape == (65, 65, 3) and x.dtype == np.uint8 for x in shown) and (shown[0] != shown[1]).any()
+    env.close(); env.close()
+    with pytest.raises(ValueError, match='render_mode'): TwoRoomsVectorEnv(2, render_mode='human')
+
+def test_one_of_many_rooms_looks_as_it_does_alone():
+    many, alone = TwoRoomsVectorEnv(2, render_mode='rgb_array'), TwoRoomsEnv(render_mode='rgb_array')
+    info = many.reset(seed=4)[1]
+    alone.reset(options=dict(layout=[v[1] for v in many.layout], start=info['position'][1], goal=info['goal'][1]))
+    assert (many.render()[1] == alone.render()).all() and TwoRoomsVectorEnv(2).render() is None
+
+@pytest.mark.parametrize('env', [lambda: TwoRoomsEnv(render_mode='rgb_array'), lambda: TwoRoomsVectorEnv(2, render_mode='rgb_array')])
+def test_reset_comes_first(env):
+    for use in (lambda e: e.step(np.zeros((2, 2))), lambda e: e.render()):
+        e = env()
+        with pytest.raises(gymnasium.error.ResetNeeded, match=r'call reset\(\) first'): use(e)
+        with pytest.raises(ValueError): e.reset(options=dict(start=(1., 2.), layout=(32, 18)))
+        with pytest.raises(gymnasium.error.ResetNeeded): use(e)
+
+@pytest.mark.parametrize('again', [copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
+@pytest.mark.parametrize('make', [lambda: TwoRoomsEnv(contact='bounce'), lambda: TwoRoomsVectorEnv(2, contact='bounce'), lambda: gymnasium.make(ENV_ID, contact='bounce')])
+def test_a_copy_goes_on_alike(make, again):
+    env, new = make(), again(make()); env.reset(seed=3); new.reset(seed=3)
+    other = again(env)
+    for e in (new, other): e.action_space.seed(0)
+    env.action_space.seed(0)
+    for _ in range(20): assert len({x.step(x.action_space.sample())[0].tobytes() for x in (env, new, other)}) == 1
+    assert len({x.reset()[0].tobytes() for x in (env, new, other)}) == 1
+
+ONE = [(1., 0.), [1, 0], np.array([1., 0.]), np.array([0., 1.])[::-1], np.array([1, 0], np.int8), torch.tensor([1., 0.], requires_grad=True), torch.tensor([1., 0.], dtype=torch.bfloat16),
+       [torch.tensor(1., requires_grad=True), 0.], np.array([[1., 0.]]), (np.float32(1), np.int64(0))]
+
+@pytest.mark.parametrize('action', ONE, ids=range(len(ONE)))
+def test_an_action_is_known_in_whatever_form(action):
+    at = dict(layout=(32, 18), start=torch.tensor([20., 40.], requires_grad=True), goal=[torch.tensor(50.), 40])
+    env = TwoRoomsEnv(); env.reset(options=at)
+    assert env.step(action)[4]['position'].tolist() == [21., 40.]
+    env = TwoRoomsVectorEnv(1); env.reset(options=at)
+    assert env.step(action)[4]['position'].tolist() == [[21., 40.]]
+
+@pytest.mark.parametrize('action', [1., (1., 2., 3.), 'up', None, (np.nan, 0.), (np.inf, 0.), np.zeros((2, 3)), [[1.], [2.]], [(1., 2.), (3.,)], (1j, 0), {}])
+def test_what_is_no_action_is_refused(action):
+    for env in (TwoRoomsEnv(), TwoRoomsVectorEnv(2)):
+        env.reset(seed=0)
+        with pytest.raises(ValueError, match='action'): env.step(action)
+
+def test_wrappers_and_specs():
+    w = gymnasium.wrappers
+    env = w.RecordEpisodeStatistics(w.TimeLimit(w.FlattenObservation(w.RescaleAction(gymnasium.make(ENV_ID, render_mode='rgb_array'), -1, 1)), 4))
+    env.reset(seed=0)
+    *_, (obs, _, _, over, info) = [env.step(np.ones(2, np.float32)) for _ in range(4)]
+    assert over and info['episode']['l'] == 4 and obs.shape == (2*65*65,)
+    again = gymnasium.make(gymnasium.make(ENV_ID, contact='bounce', max_episode_steps=7).spec)
+    assert again.unwrapped.contact == 'bounce' and again.spec.max_episode_steps == 7
+    assert gymnasium.envs.registration.EnvSpec.from_json(again.spec.to_json()).kwargs == again.spec.kwargs

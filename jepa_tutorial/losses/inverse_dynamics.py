@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import nn, Tensor
 from torch.nn import functional as F
 from ..tools.checks import can, checked, require_transitions, size, typed
+from ..tools.devices import float32
 
 # %% auto #0
 __all__ = ['InverseDynamics', 'inverse_dynamics_loss']
@@ -23,6 +24,7 @@ def _start_small(layer: nn.Module):
 # %% ../../nbs/3_losses/09_inverse_dynamics.ipynb #6d8520f2
 class InverseDynamics(nn.Module):
     "Predicts the action from the embedding before it and the embedding after it."
+    @float32()
     @checked(dim=size, action_dim=size, hidden=size)
     def __init__(self,
         dim: int = 512,       # D, width of an embedding

@@ -11,6 +11,7 @@ from torch import nn, Tensor
 from jepa_tutorial.tools.checks import (
     can, checked, listed, number, one_of, Pixels, require_transitions, size, typed, whole
 )
+from ..tools.devices import float32
 from ..model.jepa import JEPA, rollout_loss
 from .inverse_dynamics import inverse_dynamics_loss, InverseDynamics
 from .time_similarity import time_similarity_loss
@@ -22,6 +23,7 @@ __all__ = ['Projector', 'neighbours', 'Objective']
 # %% ../../nbs/3_losses/10_objective.ipynb #fee17de1
 class Projector(nn.Module):
     "An optional MLP between embeddings and regularisers."
+    @float32()
     @checked(dim=size, widths=listed(size))
     def __init__(self,
         dim: int = 512,     # D, width of an embedding

@@ -33,6 +33,9 @@ def variance_loss(
     pool: str = 'all',           # statistics over 'all' B·T embeddings, or B at each 'time' step
 ) -> Float[Tensor, ""]:
     "How far the dimensions' standard deviations fall short of `gamma`, on average (@eq-variance)."
+    if eps < 1e-30:
+        raise ValueError(f'eps is {eps:g}, and where the variance is zero, the gradient would be '
+                         'NaN; give a small number, such as 1e-4')
     std = (_samples(z, pool).var(1) + eps).sqrt()   # [G,D]
     return (gamma - std).relu().mean()
 

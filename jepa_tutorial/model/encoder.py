@@ -10,10 +10,12 @@ import torch, torch.nn as nn, torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 from ..tools.checks import checked, listed, size, typed
+from ..tools.devices import float32
 
 # %% ../../nbs/2_model/03_encoder.ipynb #fa573467
 class ResidualBlock(nn.Module):
     "Add a learned correction to the input (@eq-residual)."
+    @float32()
     @checked(channels=size)
     def __init__(self, channels: int):   # channels in and out
         super().__init__()
@@ -28,6 +30,7 @@ class ResidualBlock(nn.Module):
 # %% ../../nbs/2_model/03_encoder.ipynb #ea7d7035
 class Stack(nn.Module):
     "Convolution, max-pool of stride 2 (@eq-halve), two residual blocks."
+    @float32()
     @checked(in_channels=size, out_channels=size)
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -59,6 +62,7 @@ def _portions(images: Tensor, size: int = 64):
 # %% ../../nbs/2_model/03_encoder.ipynb #633b5b26
 class ImpalaEncoder(nn.Module):
     "One vector for each image: stacks of convolutions, a linear map, a LayerNorm."
+    @float32()
     @checked(in_channels=size, img_size=size, channels=listed(size), dim=size)
     def __init__(self,
         in_channels: int = 2,                     # C, channels of the image: dot and walls

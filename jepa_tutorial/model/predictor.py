@@ -10,6 +10,7 @@ import torch, torch.nn as nn, torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 from ..tools.checks import checked, size, typed, whole
+from ..tools.devices import float32
 
 # %% ../../nbs/2_model/04_predictor.ipynb #d79da40b
 def _uniform(bound: float, *shape: int) -> nn.Parameter:
@@ -19,6 +20,7 @@ def _uniform(bound: float, *shape: int) -> nn.Parameter:
 # %% ../../nbs/2_model/04_predictor.ipynb #556c31e2
 class GRUCell(nn.Module):
     "A gated recurrent unit; parameters have the names, shapes and distribution of `nn.GRUCell`."
+    @float32()
     @checked(input_size=size, hidden_size=size)
     def __init__(self,
         input_size: int,   # I, here the action's

@@ -11,8 +11,8 @@ from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    brief, flag, nearest, number, one_of, optional, Pixels, positive, require_fields, require_int,
-    require_methods, require_type, typed, whole
+    brief, flag, nearest, number, one_of, optional, Pixels, positive, require_each, require_fields,
+    require_int, require_methods, require_type, typed, whole
 )
 from ..tools.config import find_config, load_config
 from ..tools.files import about_file
@@ -96,13 +96,18 @@ class Agent:
         self.visited: list = []                 # embeddings [E,D], kept for `revisit_weight`
 
 # %% ../../nbs/5_planning/18_agent.ipynb #562a909e
+_UNSEEN = 'cost is NaN or infinite for every plan, as the embedding of the image is, in'
+
 @patch
 @torch.no_grad()
 def see(self: Agent,
     image,      # [E,C,H,W]
 ) -> Tensor:    # [E,D]
     "The embeddings of images."
-    return self.model.encode(image)
+    z = self.model.encode(image)
+    if z.device.type == 'cpu':        # on a GPU the search finds out, once for each plan
+        require_each(z.isfinite().flatten(1).all(1), _UNSEEN, 'look at the images and the weights')
+    return z
 
 # %% ../../nbs/5_planning/18_agent.ipynb #1daef4f7
 @patch
@@ -150,7 +155,7 @@ def _from_last(self: Agent) -> dict:
 def _stuck(self: Agent, image, actions, generator):
     "The actions [E,k,A], but smooth noise where nothing has changed since the last look."
     shape = len(actions), 1, *actions.shape[1:]
-    noise = torch.randn(shape, generator=generator, device=actions.device)
+    noise = torch.randn(shape, generator=generator, device=actions.device, dtype=torch.float32)
     other = limit_norm(self.search.explore(noise)[:, 0], self.search.max_norm)
     same = torch.zeros(len(image), dtype=torch.bool, device=image.device)
     if self.last_image is not None: same = (image == self.last_image).flatten(1).all(1)

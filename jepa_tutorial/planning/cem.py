@@ -13,9 +13,9 @@ from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    can, checked, flag, number, one_of, optional, positive, require_fields, require_floats,
-    require_int, require_number, require_same_home, require_type, share, typed, typed_or_empty,
-    whole
+    can, checked, flag, number, one_of, optional, positive, require_each, require_fields,
+    require_floats, require_int, require_number, require_same_home, require_type, share, typed,
+    typed_or_empty, whole
 )
 
 # %% auto #0
@@ -77,8 +77,9 @@ class Update(NamedTuple):
 def weights(self: CEM,
     cost: Float[Tensor, "E K"],  # of the elites, cheapest first
 ) -> Float[Tensor, "E K"]:
-    "The same weight for every elite."
-    return torch.full_like(cost, 1/cost.shape[1])
+    "The same weight for every elite whose cost is finite."
+    counts = (cost < torch.inf).to(cost.dtype)
+    return counts/counts.sum(1, keepdim=True)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #ff6212e8
 @patch
@@ -89,7 +90,8 @@ def update(self: CEM,
 ) -> Update:
     "Refit the proposal to the elites (@eq-refit)."
     require_int('the number of plans in cost', cost.shape[1], low=self.num_elites)
-    best, elites = cost.nan_to_num(nan=torch.inf).topk(self.num_elites, largest=False)   # [E,K]
+    ranked = cost.nan_to_num(nan=torch.inf, posinf=torch.inf)
+    best, elites = ranked.topk(self.num_elites, largest=False)                     # [E,K]
     w, a = self.weights(best), _take(actions, elites)                              # [E,K,T,A]
     mean = (w[:, :, None, None]*a).sum(1)
     var = (w[:, :, None, None]*(a - mean[:, None]).square()).sum(1)
@@ -195,15 +197,17 @@ def plan(self: CEM,
     require_type('generator', generator, torch.Generator, 'rng(seed)')
     E, R, log, own = episodes, self.restarts, [], getattr(cost, 'iterate', None)
     mean, std = self._start(E, horizon or self.horizon, init, init_sigma, generator.device)
-    again = self._first(first, mean, E)
+    again, found = self._first(first, mean, E), torch.ones_like(mean[:, 0, 0], dtype=torch.bool)
     iterate = partial(own, self) if own else partial(self.iterate, cost)
     for _ in range(iterations or self.iterations):
         noise = _white(mean, self.num_samples//R, generator)
         step = iterate(noise, mean, std, *again)
         mean, std, again = step.update.mean, step.update.std, (step.elites,)
+        found = found & (step.cost < torch.inf).any(1)     # false for NaN
         if history: log.append(_record(step, E))
+    require_each(found.view(E, R).any(1), 'cost is NaN or infinite for every plan in', _REMEDY)
     elites = step.elites.unflatten(0, (E, R)).flatten(1, 2)
-    return Plan(*self._result(step, E, generator), log, elites)
+    return Plan(*self._result(step, E, found, generator), log, elites)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #887809f2
 @patch
@@ -231,16 +235,25 @@ def _fit(plans, T):
 def _white(mean, n, generator):
     "White noise [E,n,T,A] for a mean [E,T,A]."
     shape = len(mean), n, *mean.shape[1:]
-    return torch.randn(shape, generator=generator, device=generator.device)
+    return torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float32)
 
 # %% ../../nbs/5_planning/16_cem.ipynb #e4e49bd8
+_REMEDY = "look for NaN in the model's weights, and in the images of start and goal"
+
+def _require_numbers(name, plans):
+    "Refuse plans [E,...] that hold NaN or infinity."
+    fine = plans.isfinite().flatten(1).all(1)
+    require_each(fine, f'{name} holds NaN or infinity, and so would the cost, in', 'give numbers')
+
 @patch
 def _start(self: CEM, E, T, init, init_sigma, device):
     "Mean and deviation of the first proposal, [E·R,T,A]; one of R searches begins at `init`."
-    mean = torch.zeros(E, self.restarts, T, self.action_dim, device=device)
+    shape = E, self.restarts, T, self.action_dim
+    mean = torch.zeros(shape, device=device, dtype=torch.float32)
     std = torch.full_like(mean, self.sigma)
     if init is not None:
         require_same_home('init', init, mean, False)
+        _require_numbers('init', init)
         mean[:, 0] = _fit(init, T)
         if init_sigma is not None: std[:, 0] = init_sigma
     return mean.flatten(0, 1), std.flatten(0, 1)
@@ -250,19 +263,23 @@ def _first(self: CEM, first, mean, E) -> tuple:
     "Plans that the first iteration tries as well, for each of the restarts."
     if first is None: return ()
     require_same_home('first', first, mean, False)
+    _require_numbers('first', first)
     return _fit(first, mean.shape[1]).repeat_interleave(self.restarts, 0),
 
 # %% ../../nbs/5_planning/16_cem.ipynb #6463719f
 @patch
-def _result(self: CEM, step, E, generator):
+def _result(self: CEM, step, E, found, generator):
     "Actions, mean and deviation of the cheapest of the R searches, [E,T,A] each."
     actions, cost, up, _ = step
     if self.select == 'mean': out = up.mean
     else:
         k = torch.zeros_like(up.elites[:, :1])
-        if self.select == 'elite': k = torch.multinomial(up.weights, 1, generator=generator)
+        if self.select == 'elite':
+            weights = torch.where(found[:, None], up.weights, 1.)   # NaN if all of its costs were
+            k = torch.multinomial(weights, 1, generator=generator)
         out = _take(actions, up.elites.gather(1, k))[:, 0]
-    winner = cost.nan_to_num(nan=torch.inf).amin(1).view(E, -1).argmin(1)
+    best = cost.nan_to_num(nan=torch.inf).amin(1)
+    winner = torch.where(found, best, torch.inf).view(E, -1).argmin(1)
     winner = winner + torch.arange(E, device=winner.device)*self.restarts
     return out[winner], up.mean[winner], up.std[winner]
 

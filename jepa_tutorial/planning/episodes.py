@@ -11,7 +11,7 @@ import numpy as np, torch
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 from jepa_tutorial.tools.checks import (
-    require_choice, require_finite, require_floats, require_generator, require_int,
+    require_choice, require_each, require_finite, require_floats, require_generator, require_int,
     require_methods, require_number, require_record, require_type, typed
 )
 from jepa_tutorial.world.two_rooms import (
@@ -97,6 +97,8 @@ def _check_run(policy, tasks, steps, contact, generator, rooms):
 def _next_actions(plan, episodes: int) -> list:
     "The actions of a policy [E,k,2], one after another."
     require_floats("policy's answer", plan, f'{episodes} k 2')
+    fine = plan.isfinite().flatten(1).all(1)
+    require_each(fine, "policy's answer holds NaN or infinity in", 'give finite actions')
     return list(plan.unbind(1))
 
 # %% ../../nbs/5_planning/19_episodes.ipynb #d0fec951
@@ -136,7 +138,8 @@ def random_actions(
     generator, rooms,  # random numbers; lengths
 ):
     "Gaussian steps, as wide as CEM's first proposal."
-    return 1.5*torch.randn(len(position), 1, 2, generator=generator, device=position.device)
+    return 1.5*torch.randn(len(position), 1, 2, generator=generator, device=position.device,
+                           dtype=torch.float32)
 
 def straight_line(position, tasks, left, generator, rooms):   # all as `run_policy` hands them over
     "Straight towards the goal."
@@ -152,7 +155,8 @@ def oracle(
     side = (tasks.goal[:, 0] - wall).sign()                        # +1: the goal is on the right
     x, y, mouth = (position[:, 0] - wall)*side, position[:, 1] - door, rooms.half_wall + gap
     in_line, through = y.abs() < 1.5, x > mouth - .1
-    target_x = wall + side*torch.where(in_line, mouth, -mouth)     # the far mouth, else the near
+    far = 2*in_line.to(position.dtype) - 1                         # the far mouth, else the near
+    target_x = wall + side*far*mouth
     target = torch.where(through[:, None], tasks.goal, torch.stack([target_x, door], 1))
     return limit_norm(target - position, rooms.max_norm)[:, None]
 

@@ -25,7 +25,8 @@ __all__ = ['Cost', 'FastCost', 'make_cost', 'GraphedCost']
 def _stack(cell) -> Tensor:   # [R,3D] for rows [h, a, 1]; zeros fill R up to a multiple of 16
     "Weights and biases of a GRU cell as one matrix."
     D, A = cell.weight_hh.shape[1], cell.weight_ih.shape[1]
-    w = torch.zeros(-(-(D + A + 1)//16)*16, 3*D, device=cell.weight_hh.device)
+    rows = -(-(D + A + 1)//16)*16
+    w = torch.zeros(rows, 3*D, dtype=torch.float32, device=cell.weight_hh.device)
     w[:D], w[D+A] = cell.weight_hh.T, cell.bias_hh
     w[D:D+A, :2*D] = cell.weight_ih.T[:, :2*D]   # reset and update: state and action add up
     w[D+A, :2*D] += cell.bias_ih[:2*D]
@@ -51,7 +52,7 @@ class _Scratch:
         self.x[:, D+A] = 1
         self.state, self.action = self.x[:, :D], self.x[:, D:D+A]
         self.g = torch.empty(M, 3*D, dtype=dtype, device=device)
-        self.n, self.u = torch.empty(2, M, D, device=device)
+        self.n, self.u = torch.empty(2, M, D, dtype=torch.float32, device=device)
         self.gates, (self.r, self.g_u, self.g_n) = self.g[:, :2*D], self.g.chunk(3, 1)
 
 # %% ../../nbs/appendix/fast.ipynb #0ed13ab1

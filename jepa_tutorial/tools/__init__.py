@@ -3,12 +3,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .devices import (
         amp_dtype, as_device, autocast, can_compile, can_graph, constant, CudaGraph, device,
-        device_name, IN_TEST, rng, seed_all
+        device_name, float32, IN_TEST, rng, seed_all
     )
     from .config import load_config
 
 __all__ = ['amp_dtype', 'as_device', 'autocast', 'can_compile', 'can_graph', 'constant',
-           'CudaGraph', 'device', 'device_name', 'IN_TEST', 'rng', 'seed_all', 'load_config']
+           'CudaGraph', 'device', 'device_name', 'float32', 'IN_TEST', 'rng', 'seed_all',
+           'load_config']
 
 def __getattr__(name: str):
     if name not in __all__: raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 import torch
 from .config import load_config
-from .devices import amp_dtype, autocast, rng
+from .devices import amp_dtype, autocast, float32, rng
 from ..world.trajectories import Clip, sample_clips, TrajectoryConfig
 from ..world.two_rooms import Layout, move_unchecked, render, Rooms, sample_layouts
 from ..model.encoder import ImpalaEncoder
@@ -33,6 +33,7 @@ __all__ = ['CASES', 'plain_clip', 'PlainData', 'plain_clips', 'plain_step', 'pla
            'episode_costs', 'import_seconds', 'machine', 'peak_memory', 'report', 'report_table']
 
 # %% ../../nbs/appendix/bench.ipynb #0288d8e6
+@float32('cpu')
 def plain_clip(cfg: TrajectoryConfig, generator: torch.Generator, rooms: Rooms = Rooms()) -> tuple:
     "One clip (obs [T,2,H,W], action [T,2], position [T,2]), one step and one frame after another."
     layout = sample_layouts(1, rooms, cfg.fixed_wall, generator)
@@ -216,6 +217,7 @@ CASES = dict(plan=plan_case, episodes=episodes_case, data=data_case, training=tr
              laptop=laptop_case, refining=refining_case)
 
 # %% ../../nbs/appendix/bench.ipynb #d6ab3b2f
+@float32()
 def ceiling(dev: torch.device, n: int | None = None, D: int = 512, repeats: int = 5) -> float:
     "Operations per second of a product [n,D] × [D,3D] in the precision that planning uses."
     # a GPU is busy with launching smaller ones

@@ -18,8 +18,8 @@ from torch import nn, Tensor
 __all__ = ['positive', 'share', 'size', 'brief', 'require_int', 'require_number', 'whole_seed', 'require_choice', 'whole',
            'number', 'one_of', 'flag', 'optional', 'listed', 'require_fields', 'checked', 'require_type',
            'require_methods', 'require_generator', 'can', 'a_generator', 'a_mapping', 'require_same_home',
-           'require_finite', 'require_transitions', 'typed', 'typed_or_empty', 'require_floats', 'require_record',
-           'record', 'short', 'nearest']
+           'require_finite', 'require_each', 'require_transitions', 'typed', 'typed_or_empty', 'require_floats',
+           'require_record', 'record', 'short', 'nearest']
 
 # %% ../../nbs/appendix/checks.ipynb #b77110d0
 def brief(x: Any) -> str:
@@ -210,6 +210,17 @@ def require_finite(wait=False, **tensors: Tensor):
                              'device')
         if (wait or x.device.type == 'cpu') and not x.isfinite().all():
             raise ValueError(f'{name} holds NaN or infinity; every number must be finite')
+
+# %% ../../nbs/appendix/checks.ipynb #a65f9c52
+def require_each(
+    fine: Tensor,   # [E] true or false for each episode
+    what: str,      # is wrong in one where it is false
+    remedy: str,
+):
+    "Refuse what is wrong in one episode of a batch, which is named."
+    if torch.compiler.is_compiling() or bool(fine.all()): return
+    first = int((~fine).nonzero()[0])
+    raise ValueError(f'{what} episode {first} of {len(fine)} (counted from 0); {remedy}')
 
 # %% ../../nbs/appendix/checks.ipynb #1c0a3689
 def require_transitions(

@@ -14,7 +14,7 @@ from .checks import require_type, whole_seed
 
 # %% auto #0
 __all__ = ['IN_TEST', 'as_device', 'device', 'amp_dtype', 'autocast', 'device_name', 'constant', 'CudaGraph', 'can_graph',
-           'can_compile', 'rng', 'seed_all']
+           'can_compile', 'rng', 'seed_all', 'float32']
 
 # %% ../../nbs/appendix/devices.ipynb #cde91ff8
 @lru_cache
@@ -129,6 +129,20 @@ def seed_all(seed: int):
     random.seed(whole_seed(seed))
     np.random.seed(seed % 2**32)
     torch.manual_seed(whole_seed(seed))
+
+# %% ../../nbs/appendix/devices.ipynb #414210ad
+@contextlib.contextmanager
+def float32(
+    device: torch.device | str | None = None,   # None: torch's default device stays as it is
+):
+    "A context, or a decorator, in which new tensors are float32, whatever torch's defaults are."
+    before, where = torch.get_default_dtype(), contextlib.nullcontext()
+    if device is not None and torch.get_default_device() != torch.device(device):
+        where = torch.device(device)
+    torch.set_default_dtype(torch.float32)
+    try:
+        with where: yield
+    finally: torch.set_default_dtype(before)
 
 # %% ../../nbs/appendix/devices.ipynb #f9e48e83
 IN_TEST: bool = os.environ.get('IN_TEST', '') not in ('', '0')

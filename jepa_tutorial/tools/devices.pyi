@@ -1,10 +1,11 @@
 # Made by scripts/api.py: the module as type checkers should see it, its patched methods inside their classes.
 from typing import Any
+import contextlib
 from collections.abc import Callable
 from functools import lru_cache
 import torch
 
-__all__ = ['IN_TEST', 'as_device', 'device', 'amp_dtype', 'autocast', 'device_name', 'constant', 'CudaGraph', 'can_graph', 'can_compile', 'rng', 'seed_all']
+__all__ = ['IN_TEST', 'as_device', 'device', 'amp_dtype', 'autocast', 'device_name', 'constant', 'CudaGraph', 'can_graph', 'can_compile', 'rng', 'seed_all', 'float32']
 
 @lru_cache
 def _here(d) -> bool: ...
@@ -41,5 +42,8 @@ def can_compile(device: torch.device | str) -> bool: ...
 def rng(seed: int, device: torch.device | str='cpu') -> torch.Generator: ...
 
 def seed_all(seed: int): ...
+
+@contextlib.contextmanager
+def float32(device: torch.device | str | None=None): ...
 
 IN_TEST: bool

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 import torch
-from .devices import rng
+from .devices import float32, rng
 from .files import parse_json, read_bytes, reading, write_file
 from jepa_tutorial.tools.inspecting import (
     DISTANCE_BINS, embedding_stats, layout_errors, PUSHES
@@ -109,7 +109,7 @@ def evaluate(
 # %% ../../nbs/appendix/evaluation.ipynb #5ee4823d
 def _pieces(log: Path) -> list[dict]:
     "The pieces that `evaluate` has written."
-    with reading(log, 'delete it, and its episodes are run again'):
+    with reading(log, 'move it away, and its episodes are run again'):
         done = [parse_json(line) for line in read_bytes(log).splitlines()]
         fine = lambda end, near, step: 0 <= near <= end and type(step) is int
         all_fine = all(d['seconds'] >= 0 and all(fine(*o) for o in d['outcomes']) for d in done)
@@ -117,6 +117,7 @@ def _pieces(log: Path) -> list[dict]:
         return done
 
 # %% ../../nbs/appendix/evaluation.ipynb #9fdc1f1a
+@float32('cpu')
 def summary(outcomes: list, seconds: float) -> dict:
     "The measures of a list of outcomes."
     final, _, first = (torch.tensor(v) for v in zip(*outcomes))

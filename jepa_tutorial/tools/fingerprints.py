@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import lru_cache
 import numpy as np, torch
 from .config import load_config
-from .devices import rng
+from .devices import float32, rng
 from ..world.two_rooms import render
 from ..training.learner import Learner
 from ..training.settings import RefineConfig
@@ -21,6 +21,7 @@ from .tasks import load_tasks
 __all__ = ['digest', 'world_digest', 'training_digest', 'planner_digest', 'code_digest', 'changed', 'stale_note']
 
 # %% ../../nbs/appendix/fingerprints.ipynb #45edb36f
+@float32('cpu')
 def digest(
     *tensors: torch.Tensor,
 ) -> list[float]:   # two for each tensor, to six digits
@@ -60,7 +61,7 @@ def training_digest(*settings: str) -> list[float]:   # a preset and overrides
 class _Truth:
     "A world model without walls whose embedding is the position."
     def encode(self, obs):   # [E,C,H,W] -> [E,2]
-        dot, at = obs[:, 0].float(), torch.arange(obs.shape[-1])
+        dot, at = obs[:, 0].float(), torch.arange(obs.shape[-1], device=obs.device)
         centre = torch.stack([(dot*at).sum((1, 2)), (dot*at[:, None]).sum((1, 2))], 1)
         return centre/dot.sum((1, 2))[:, None]
 

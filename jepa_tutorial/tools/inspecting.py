@@ -7,7 +7,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 import torch
-from .devices import rng
+from .devices import float32, rng
 from ..world.two_rooms import Layout, render, Rooms, sample_free, sample_layouts
 from ..training.checkpoints import Trained
 from ..training.probing import decode, effective_rank, embed, fit_probe, PositionProbe
@@ -40,6 +40,7 @@ def latent_distances(
 # %% ../../nbs/appendix/inspecting.ipynb #bf003ee9
 PUSHES = (10, 20, 40)   # steps
 
+@float32('cpu')
 @torch.no_grad()
 def wall_penetration(
     trained: Trained,
@@ -74,6 +75,7 @@ class EmbeddingStats(NamedTuple):
     penetration: list   # of the inner wall, after each of PUSHES
 
 # %% ../../nbs/appendix/inspecting.ipynb #b156acf6
+@float32('cpu')
 @torch.no_grad()
 def embedding_stats(
     trained: Trained,
@@ -92,6 +94,7 @@ def embedding_stats(
                           wall_penetration(trained, fixed))
 
 # %% ../../nbs/appendix/inspecting.ipynb #3fbd3aef
+@float32('cpu')
 def probe_layout(
     trained: Trained,
     rooms: int = 2000,     # of which a fresh probe learns to read the wall and the door

@@ -94,7 +94,7 @@ def show_room(
 # %% ../../nbs/appendix/plotting.ipynb #7cd33252
 def _pixels(name, x) -> np.ndarray:
     "Frames uint8 [...,2,H,W] as an array."
-    x = np.asarray(x.cpu() if hasattr(x, 'cpu') and x.device.type != 'meta' else x)
+    x = np.asarray(x.detach().cpu() if hasattr(x, 'cpu') and x.device.type != 'meta' else x)
     if x.dtype != np.uint8 or x.ndim < 3 or x.shape[-3] != 2 or not x.size:
         raise ValueError(f'{name} is {x.dtype} of shape {list(x.shape)}; give uint8 [...,2,H,W], '
                          'as `render` makes them')

@@ -227,7 +227,7 @@ def load_results(
 # %% ../../nbs/appendix/reproduce.ipynb #16b623cb
 def _result(path: Path, row: Row) -> dict | None:
     "The result of `row`, as `make_row` wrote it; None if today's preset is another recipe."
-    with reading(path, 'delete it, and jepa_reproduce measures the row again'):
+    with reading(path, 'move it away, and jepa_reproduce measures the row again'):
         r = parse_json(read_bytes(path))
         other = [k for k, v in row._asdict().items() if r.get(k, v) != v]
         if other: raise ValueError(f'it is the result of another row: {other[0]} is {r[other[0]]}')

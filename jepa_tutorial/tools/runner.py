@@ -69,7 +69,7 @@ def read_status(folder: Path) -> dict:   # 'state', and 'reason' if it failed
 # %% ../../nbs/appendix/runner.ipynb #15272850
 def _status(path: Path) -> dict:
     "What `write_status` wrote."
-    with reading(path, 'delete it, and the run counts as not yet begun'):
+    with reading(path, 'move it away, and the run counts as not yet begun'):
         s = parse_json(read_bytes(path))
         if s['state'] not in ('queued', 'running', 'done', 'failed'):
             raise ValueError('it names no state')

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import numpy as np, torch
 from .checks import require_type
+from .devices import float32
 
 # %% auto #0
 __all__ = ['seed_spread', 'task_interval', 'mcnemar', 'holm']
@@ -37,6 +38,7 @@ def _require_same_tasks(results: list[dict]):
     if len(kinds) > 1: raise ValueError(f'results are of different tasks: {sorted(kinds)}')
 
 # %% ../../nbs/appendix/statistics.ipynb #81ef424a
+@float32('cpu')
 def task_interval(
     results: list[dict],   # of runs on the same tasks
     generator: torch.Generator | None = None,   # None: seed 0

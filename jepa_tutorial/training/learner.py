@@ -16,7 +16,8 @@ from jepa_tutorial.tools.checks import (
 )
 from ..tools.files import locked_folder, require_path
 from jepa_tutorial.tools.devices import (
-    as_device, autocast, can_compile, device as best_device, device_name, CudaGraph, can_graph, rng
+    as_device, autocast, can_compile, can_graph, CudaGraph, device as best_device, device_name,
+    float32, rng
 )
 from ..world.trajectories import Clip, sample_clips, TrajectoryConfig
 from ..model.jepa import build_jepa, JEPA
@@ -106,7 +107,7 @@ def set_weights(self:Learner):
     loss, weights = self.cfg.loss, self.objective.weights
     if loss.delta_final is None: return
     now = time_weight(self.step, self.total_steps, loss)
-    if self.falling is None: self.falling = torch.zeros((), device=self.device)
+    if self.falling is None: self.falling = torch.zeros((), device=self.device).float()
     weights['time_similarity'] = self.falling.fill_(now)
 
 # %% ../../nbs/4_training/12_training.ipynb #cd94b90a
@@ -118,7 +119,7 @@ def build_model(self:Learner) -> JEPA:
 @patch
 def _build(self:Learner):
     "Model, objective and probe, with initial weights that depend on the seed alone."
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), float32('cpu'):
         torch.manual_seed(self.cfg.seed)
         self.jepa = self.build_model()
         dim = self.jepa.dim
@@ -174,6 +175,7 @@ def loss(self:Learner,
 
 # %% ../../nbs/4_training/12_training.ipynb #6e561ca3
 @patch
+@float32('cpu')   # where an optimiser counts its steps
 def optimizer_step(self:Learner):
     "Step along the gradients, each part clipped for itself (@eq-clip), and clear them."
     o = self.cfg.optim

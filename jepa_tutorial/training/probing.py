@@ -13,11 +13,13 @@ from jepa_tutorial.tools.checks import (
     a_generator, can, checked, number, Pixels, require_finite, require_int, require_methods, size,
     typed, whole
 )
+from ..tools.devices import float32
 from ..model.jepa import JEPA
 
 # %% ../../nbs/4_training/11_probing.ipynb #202605a7
 class PositionProbe(nn.Module):
     "Predicts the dot's standardised position from an embedding (@eq-probe)."
+    @float32()
     @checked(dim=size, hidden=size)
     def __init__(self,
         dim: int = 512,     # D, width of the embedding
@@ -80,6 +82,7 @@ def probe_error(
     return (seen - position.to(seen)).norm(dim=-1).mean().item()
 
 # %% ../../nbs/4_training/11_probing.ipynb #1a8962a3
+@float32('cpu')        # of the optimiser's memory
 @torch.enable_grad()   # also within a measurement that needs no gradients
 @checked(probe=can('parameters'), steps=whole(0), batch=whole(1), lr=number(above=0),
          generator=a_generator)

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/4_training/14_refining.ipynb #5c1294b0
 from __future__ import annotations
-import copy, time
+import copy, math, time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,7 @@ from fastprogress.fastprogress import progress_bar
 from omegaconf import DictConfig
 from torch import Tensor
 from ..tools.checks import require_int, require_methods, require_type
-from ..tools.devices import amp_dtype, autocast, rng
+from ..tools.devices import amp_dtype, autocast, float32, rng
 from ..tools.files import locked_folder, reading, whole_file
 from ..world.trajectories import sample_clips, TrajectoryConfig
 from ..model.jepa import JEPA, rollout_loss
@@ -22,7 +22,7 @@ from jepa_tutorial.training.checkpoints import (
     has_fixed_wall, require_finite_weights, require_shapes, save_trained, Trained
 )
 from .learner import learning_rate, Run, train
-from .resuming import read_state
+from .resuming import generator_state, read_state
 from .settings import RefineConfig
 
 # %% auto #0
@@ -84,6 +84,7 @@ class Refiner:
 
 # %% ../../nbs/4_training/14_refining.ipynb #1baf856a
 @patch
+@float32('cpu')   # where an optimiser counts its steps
 def update(self:Refiner) -> Tensor:   # the loss, detached
     "One step of training."
     began, cfg, i = time.perf_counter(), self.cfg, self.updates
@@ -146,16 +147,18 @@ def _resume(refiner: Refiner, folder: str | Path) -> float:   # the loss of the 
     "Continue from the state in the folder, if there is one of this model and these settings."
     path = Path(folder)/STATE
     if not path.is_file(): return 0.
-    with reading(path, 'delete it to refine the model anew'):
+    with reading(path, 'move it away to refine the model anew'):
         state = read_state(path)
         want = refiner.jepa.predictor.state_dict()
         require_shapes(state['predictor'], want, 'predictor')
         require_finite_weights(state['predictor'], 'predictor', want)
-        if state['origin'] != _origin(refiner):
+        (settings, total), (own, checksum) = state['origin'], _origin(refiner)
+        if settings != own or not math.isclose(total, checksum, rel_tol=1e-9):   # other devices
             raise ValueError('it belongs to another model, or to other settings')
         refiner.jepa.predictor.load_state_dict(state['predictor'])
         refiner.optimizer.load_state_dict(state['optimizer'])
-        refiner.generator.set_state(state['generator'].cpu())
+        seed, where = refiner.cfg.seed + state['updates'] + 1, refiner.generator.device
+        refiner.generator.set_state(generator_state(state['generator'], where, seed, path))
         refiner.updates, refiner.seconds = state['updates'], state['seconds']
         return float(state['loss'])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
+from ..tools.devices import float32
 from ..model.jepa import JEPA
 from jepa_tutorial.training.checkpoints import Trained
 from .learner import Run
@@ -30,6 +31,7 @@ class Refiner:
     updates: Any
     seconds: Any
     def __init__(self, trained: Trained, cfg: RefineConfig=RefineConfig(), fixed_wall: bool | None=None): ...
+    @float32('cpu')
     def update(self) -> Tensor: ...
     def trained(self, loss: float) -> Trained: ...
 

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/appendix/resuming.ipynb #f914fda2
 from __future__ import annotations
-import contextlib, json, math, zipfile
+import contextlib, json, math, warnings, zipfile
 from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -17,8 +17,8 @@ from .checkpoints import require_finite_weights, require_shapes
 from .settings import with_defaults
 
 # %% auto #0
-__all__ = ['SAVED', 'COUNTS', 'save_state', 'require_same_settings', 'read_state', 'load_state', 'read_metrics', 'metrics_row',
-           'log_row', 'resume_run']
+__all__ = ['SAVED', 'COUNTS', 'save_state', 'require_same_settings', 'read_state', 'load_state', 'generator_state',
+           'read_metrics', 'metrics_row', 'log_row', 'resume_run']
 
 # %% ../../nbs/appendix/resuming.ipynb #40c65583
 SAVED = ('jepa', 'objective', 'probe', 'optimizer', 'probe_optimizer')   # parts of a learner
@@ -64,12 +64,15 @@ def load_state(
 ):
     "Continue from `state.pt`; refuses a state that is damaged or was made with other settings."
     path = folder/'state.pt'
-    anew = 'delete it to start this run anew'
+    anew = 'move it away to start this run anew'
     with reading(path, anew):
         state = read_state(path)
         settings = parse_settings(state['config'])
     require_same_settings(settings, learner.cfg, folder)
-    with reading(path, anew): _check_state(state, learner)
+    with reading(path, anew):
+        _check_state(state, learner)
+        saved, seed = state['generator'], learner.cfg.seed + state['step'] + 1
+        state['generator'] = generator_state(saved, learner.device, seed, path)
     learner.restore(state)
 
 # %% ../../nbs/appendix/resuming.ipynb #9cd61c50
@@ -84,7 +87,6 @@ def _check_state(state: dict, learner):
     if not counted or state['step'] > learner.total_steps:
         raise ValueError(f'it counts {counts} (step, seconds, seconds of data), and the run has '
                          f'{learner.total_steps} steps')
-    rng(0, learner.device).set_state(state['generator'].cpu())   # one that can't be set raises here
 
 # %% ../../nbs/appendix/resuming.ipynb #ce9c5f9c
 def _check_memory(state: dict, optimizer, name: str):
@@ -99,6 +101,25 @@ def _check_memory(state: dict, optimizer, name: str):
     require_shapes(have, want, name)
     require_finite_weights(have, name)
 
+# %% ../../nbs/appendix/resuming.ipynb #d55aedec
+def generator_state(
+    saved: torch.Tensor,   # of a generator, on whatever device that was
+    device,                # where the random numbers are needed now
+    seed: int,             # of a fresh generator
+    path: Path,            # where it was read
+) -> torch.Tensor:
+    "The saved state, or that of a fresh generator if it comes from another kind of device."
+    fresh = rng(seed, device).get_state()
+    if saved.shape != fresh.shape and (made := _MADE.get(saved.numel())):
+        warnings.warn(f'{path} was saved on {made}, and the run goes on on '
+                      f'{torch.device(device).type}: its random numbers come from a new seed, and '
+                      'it ends with other weights than it would there', stacklevel=2)
+        return fresh
+    rng(seed, device).set_state(saved.cpu())   # one that can't be set raises here
+    return saved
+
+_MADE = {rng(0).get_state().numel(): 'a CPU', 16: 'a GPU (CUDA)'}   # by its bytes
+
 # %% ../../nbs/appendix/resuming.ipynb #0768b93d
 def read_metrics(
     folder: str | Path,  # a run folder
@@ -106,7 +127,7 @@ def read_metrics(
     "The numbers of a run; a last line that was cut off is left out."
     path = require_path('folder', folder)/'metrics.jsonl'
     if not path.is_file(): return []
-    with reading(path, 'delete that line, or the file'):
+    with reading(path, 'move it away, and the metrics begin anew'):
         *lines, last = read_bytes(path, 2**26).split(b'\n')
         rows = [_measured(i, line) for i, line in enumerate(lines, 1)]
         with contextlib.suppress(ValueError): rows.append(_measured(len(lines) + 1, last))

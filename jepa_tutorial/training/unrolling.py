@@ -41,7 +41,8 @@ def noise_like(
 ) -> Float[Tensor, "..."]:
     "Random actions in the place of `actions`."
     where = generator.device if generator is not None else actions.device
-    return sigma*torch.randn(actions.shape, generator=generator, device=where).to(actions)
+    noise = torch.randn(actions.shape, generator=generator, device=where, dtype=torch.float32)
+    return sigma*noise.to(actions)
 
 # %% ../../nbs/4_training/13_unrolling.ipynb #824d3583
 class Unroll(NamedTuple):

@@ -4,8 +4,9 @@
 
 # %% ../../nbs/appendix/environment.ipynb #2e70df14
 from __future__ import annotations
-import gymnasium, numpy as np, torch
+import gymnasium, math, numpy as np, torch
 from fastcore.basics import patch
+from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
@@ -38,9 +39,15 @@ def _picture(obs, goal):
     return out.round().astype(np.uint8)
 
 # %% ../../nbs/appendix/environment.ipynb #91222b7a
+def _numbers(value) -> Tensor:
+    "Numbers of any kind as a tensor without a gradient, on the device where they are."
+    if torch.is_tensor(value): return value.detach()
+    if isinstance(value, (list, tuple)): value = [_numbers(v).cpu().numpy() for v in value]
+    return torch.as_tensor(np.array(value, order='C'), device='cpu')
+
 def _xy(name, value, n):
     "`value` as finite float32 [n,2]."
-    try: v = torch.as_tensor(np.asarray(value)).float()
+    try: v = _numbers(value).cpu().float()
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f'{name} is {brief(value)}; give (x, y), for example (20, 30)') from None
     if v.shape not in ((2,), (n, 2)):
@@ -52,12 +59,12 @@ def _xy(name, value, n):
 # %% ../../nbs/appendix/environment.ipynb #00d0ce00
 def _given_layout(layout, n, rooms):
     "A layout named by the user, checked."
-    try: layout = Layout(*(torch.as_tensor(v).reshape(-1).expand(n).clone() for v in layout))
+    try: layout = Layout(*(_numbers(v).cpu().reshape(-1).expand(n).clone() for v in layout))
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f'layout is {brief(layout)}; '
                          'give (wall_x, door_y), for example (32, 18)') from None
     require_layout(layout, rooms)
-    return layout
+    return Layout(*(v.long() for v in layout))
 
 # %% ../../nbs/appendix/environment.ipynb #7cc990c8
 def _task(options, n, rooms, fixed, generator):
@@ -77,18 +84,29 @@ def _task(options, n, rooms, fixed, generator):
 # %% ../../nbs/appendix/environment.ipynb #c4ff7292
 def _check_env(env):
     "Refuse rules that no episode could follow."
-    require_fields(env, rooms=require_rooms, contact=one_of('stop', 'bounce'), max_steps=whole(1))
+    require_fields(env, rooms=require_rooms, contact=one_of('stop', 'bounce'),
+                   max_steps=optional(whole(1)), render_mode=optional(one_of('rgb_array')))
+
+def _require_shorter(max_steps, limit=MAX_STEPS):
+    "Refuse a length that Gymnasium's own limit would cut off without a word."
+    if max_steps not in (None, MAX_STEPS) and limit is not None and max_steps > limit:
+        raise ValueError(f'max_steps is {max_steps}, but gymnasium.make and make_vec end an '
+                         f'episode after {limit}; give max_episode_steps={max_steps} instead')
+
+def _require_reset(env):
+    "Refuse what needs an episode before there is one."
+    if not hasattr(env, 'goal_image'):
+        raise ResetNeeded(f'{type(env).__name__} has no episode yet; call reset() first')
 
 # %% ../../nbs/appendix/environment.ipynb #b5684f17
 def _wish(actions, n, max_norm) -> Float[Tensor, "n 2"]:
     "Actions as they were given, shortened to `max_norm`."
-    on_gpu = torch.is_tensor(actions) and actions.device.type != 'cpu'
-    try: a = torch.as_tensor(actions if on_gpu else np.asarray(actions))
+    try: a = _numbers(actions)
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f'action is {brief(actions)}; give (x, y), for example (1, 0)') from None
     if a.is_complex() or a.numel() != 2*n or a.shape[-1] != 2:
         raise ValueError(f'action is {brief(a)}; give (x, y)' + f' for each of {n} rooms'*(n > 1))
-    a = a.float() if on_gpu else a.double()
+    a = a.double() if a.device.type == 'cpu' else a.float()
     require_finite(wait=True, action=a)
     # very long ones first get a length whose square is a number
     a = (a/(a.abs().amax(-1, keepdim=True)/1e18).clamp_min(1)).float()
@@ -103,20 +121,27 @@ class TwoRoomsEnv(gymnasium.Env):
         rooms: Rooms = Rooms(),              # lengths
         fixed: bool = False,                 # the same wall and door in every episode?
         contact: str = 'stop',               # or 'bounce'
-        max_steps: int = MAX_STEPS,          # truncated after so many
+        max_steps: int | None = MAX_STEPS,   # truncated after so many; None: never
         terminate_on_success: bool = False,  # end the episode at the goal?
         render_mode: str | None = None,      # or 'rgb_array'
     ):
         self.rooms, self.fixed, self.contact, self.max_steps = rooms, fixed, contact, max_steps
         self.terminate_on_success, self.render_mode = terminate_on_success, render_mode
         _check_env(self)
-        require_fields(self, render_mode=optional(one_of('rgb_array')))
         self.observation_space, self.action_space = _spaces(rooms)
+
+    @property
+    def spec(self): return self.__dict__.get('spec')
+    @spec.setter
+    def spec(self, spec):   # `gymnasium.make` says what it was asked for
+        _require_shorter(spec and spec.kwargs.get('max_steps'))
+        self.__dict__['spec'] = spec
 
     def render(self):
         "The room with dot and goal in colours, if `render_mode` is 'rgb_array'."
-        if self.render_mode == 'rgb_array':
-            return _picture(self._see(self.position), self.goal_image)
+        if self.render_mode is None: return None
+        _require_reset(self)
+        return _picture(self._see(self.position), self.goal_image)
 
 # %% ../../nbs/appendix/environment.ipynb #7ef2d753
 @patch
@@ -143,40 +168,63 @@ def reset(self:TwoRoomsEnv, *, seed=None, options=None):
     return self._observe()
 
 # %% ../../nbs/appendix/environment.ipynb #d7b4db42
+def _is_over(env):
+    "Has the episode had its steps?"
+    return env.steps >= (math.inf if env.max_steps is None else env.max_steps)
+
 @patch
 def step(self:TwoRoomsEnv, action):
     "Move once; an action longer than `max_norm` is shortened to it."
+    _require_reset(self)
     a = _wish(action, 1, self.rooms.max_norm)
     self.position = move(self.position, a, self.layout, self.rooms, self.contact, self.generator)
     self.steps += 1
     obs, info = self._observe()
     success = info['distance'] < GOAL_RADIUS
     ended = success and self.terminate_on_success
-    return obs, float(success), ended, self.steps >= self.max_steps, info
+    return obs, float(success), ended, _is_over(self), info
 
 # %% ../../nbs/appendix/environment.ipynb #97c4315b
+def _fewer(max_steps, max_episode_steps):
+    "The length of an episode that `gymnasium.make_vec` limits as well."
+    limits = dict(max_steps=max_steps, max_episode_steps=max_episode_steps)
+    require_fields(limits, **dict.fromkeys(limits, optional(whole(1))))
+    _require_shorter(max_steps, max_episode_steps)
+    return min((n for n in limits.values() if n is not None), default=None)
+
 class TwoRoomsVectorEnv(gymnasium.vector.VectorEnv):
     "Many rooms in one tensor; a finished episode is followed by a new one in the next step."
-    metadata = dict(render_modes=[], autoreset_mode=AutoresetMode.NEXT_STEP)
+    metadata = dict(render_modes=['rgb_array'], render_fps=10,
+                    autoreset_mode=AutoresetMode.NEXT_STEP)
 
     def __init__(self,
         num_envs: int = 1,                   # how many rooms
         rooms: Rooms = Rooms(),              # lengths
         fixed: bool = False,                 # the same layout in all?
         contact: str = 'stop',               # or 'bounce'
-        max_steps: int = MAX_STEPS,          # truncated after so many
+        max_steps: int | None = MAX_STEPS,   # truncated after so many; None: never
         terminate_on_success: bool = False,  # end an episode at the goal?
         device='cpu', tensors: bool = False, # where the rooms live; return tensors there?
+        render_mode: str | None = None,      # or 'rgb_array'
+        max_episode_steps: int | None = None,   # what `gymnasium.make_vec` calls `max_steps`
     ):
         self.num_envs, self.rooms, self.fixed = num_envs, rooms, fixed
-        self.contact, self.max_steps = contact, max_steps
-        self.terminate_on_success = terminate_on_success
+        self.contact, self.max_steps = contact, _fewer(max_steps, max_episode_steps)
+        self.terminate_on_success, self.render_mode = terminate_on_success, render_mode
         self.device, self.tensors = as_device(device), tensors
         _check_env(self)
         require_int('num_envs', num_envs)
         self.single_observation_space, self.single_action_space = _spaces(rooms)
         many = [batch_space(s, num_envs) for s in _spaces(rooms)]
         self.observation_space, self.action_space = many
+
+    def render(self):
+        "A picture [H,W,3] of each room, if `render_mode` is 'rgb_array'."
+        if self.render_mode is None: return None
+        _require_reset(self)
+        obs = render(self.position, self.layout, self.rooms, self.goal_image[:, 1])
+        return tuple(_picture(o.cpu().numpy(), g.cpu().numpy())
+                     for o, g in zip(obs, self.goal_image))
 
 # %% ../../nbs/appendix/environment.ipynb #189f30b1
 @patch
@@ -223,12 +271,13 @@ def _restart(self:TwoRoomsVectorEnv, fresh):
 @patch
 def step(self:TwoRoomsVectorEnv, actions):
     "Move once in every room; actions longer than `max_norm` are shortened to it."
+    _require_reset(self)
     a = _wish(actions, self.num_envs, self.rooms.max_norm).to(self.device)
     fresh, self.steps = self.done, self.steps + 1
     self.position = move(self.position, a, self.layout, self.rooms, self.contact, self.generator)
     if fresh.any(): self._restart(fresh)
     obs, info, distance = self._observe()
     success = (distance < GOAL_RADIUS) & ~fresh
-    terminated, truncated = success & self.terminate_on_success, self.steps >= self.max_steps
+    terminated, truncated = success & self.terminate_on_success, _is_over(self)
     self.done = terminated | truncated
     return obs, self._out(success.float()), self._out(terminated), self._out(truncated), info

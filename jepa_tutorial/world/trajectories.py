@@ -16,7 +16,7 @@ from jepa_tutorial.tools.checks import (
     a_generator, checked, listed, number, optional, Pixels, Precise, require_fields, require_finite,
     require_int, require_number, require_type, share, typed, typed_or_empty, whole
 )
-from ..tools.devices import as_device, constant, device as best_device
+from ..tools.devices import as_device, constant, device as best_device, float32
 from jepa_tutorial.world.two_rooms import (
     blocked_unchecked, door_middle, Layout, render, require_draw, require_layout, Rooms,
     sample_free, sample_layouts
@@ -112,10 +112,9 @@ def _to(layout, device): return Layout(*(v.to(device).long() for v in layout))
 def _areas(kappa):
     "Angles, and the area under the von Mises density below each, up to a factor (@eq-mises)."
     width = min(math.pi, 14/max(kappa, 1e-9)**.5)   # nothing lies further out
-    angle = torch.linspace(-width, width, 2**16 + 1, dtype=torch.float64)
+    angle = torch.linspace(-width, width, 2**16 + 1, dtype=torch.float64, device='cpu')
     density = torch.exp(kappa*(angle.cos() - 1))
-    return angle, torch.cat([torch.zeros(1, dtype=torch.float64),
-                             torch.cumulative_trapezoid(density)])
+    return angle, torch.cat([torch.zeros_like(angle[:1]), torch.cumulative_trapezoid(density)])
 
 def _look_up(table, z):
     "The table's value at each normal number of `z`, which is changed in place."
@@ -128,12 +127,12 @@ def _look_up(table, z):
 @lru_cache(maxsize=32)
 def _table(kappa: float, device: torch.device, nodes: int) -> Tensor:
     angle, area = _areas(kappa)
-    z = torch.linspace(-6, 0, nodes//2 + 1, dtype=torch.float64)
+    z = torch.linspace(-6, 0, nodes//2 + 1, dtype=torch.float64, device='cpu')
     wanted = torch.special.ndtr(z)*area[-1]
     i = torch.searchsorted(area, wanted).clamp(1, len(area) - 1)
     half = torch.lerp(angle[i - 1], angle[i], (wanted - area[i - 1])/(area[i] - area[i - 1]))
     mirror = -half[:-1].flip(0)
-    return torch.cat([half[:-1], torch.zeros(1), mirror]).float().to(device)
+    return torch.cat([half[:-1], torch.zeros_like(half[:1]), mirror]).float().to(device)
 
 @checked(kappa=number(0, 1e6), nodes=whole(2, 2**20))
 def turning_map(
@@ -145,6 +144,7 @@ def turning_map(
     return _table(kappa, as_device(device or 'cpu'), nodes)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #2c43abc9
+@float32()
 @checked(kappa=number(0, 1e6))
 def sample_turns(
     shape,                                      # of the result
@@ -169,6 +169,7 @@ def _turns(n, steps, cfg, generator, device) -> Tensor:
 # %% ../../nbs/1_world/02_trajectories.ipynb #36166b43
 _bound = number(-1e6, 1e6)
 
+@float32()
 @checked(mean=_bound, std=number(0, 1e6), low=_bound, high=_bound)
 def truncated_normal(
     shape,                                      # of the result
@@ -188,6 +189,7 @@ def truncated_normal(
 # %% ../../nbs/1_world/02_trajectories.ipynb #58d28659
 def _require_config(name, cfg): require_type(name, cfg, TrajectoryConfig)
 
+@float32()
 @checked(n=whole(1), steps=whole(1), cfg=_require_config)
 @typed
 def sample_actions(
@@ -229,6 +231,7 @@ def simulate(
 # %% ../../nbs/1_world/02_trajectories.ipynb #7b198472
 EDGE = .01   # starts keep this distance from every wall
 
+@float32()
 @checked(generator=a_generator)
 def sample_door_points(
     layout: Layout,                             # [n]
@@ -245,6 +248,7 @@ def sample_door_points(
     return point, (turn - .5)*(math.pi/2) + (back < .5)*math.pi
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #fc0cee9f
+@float32()
 @typed_or_empty
 def put_inside(
     position: Precise[Tensor, "*B 2"],   # anywhere
@@ -261,6 +265,7 @@ def put_inside(
     return torch.stack([torch.where(solid, layout.wall_x + side, x), y], -1)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #8ecd6132
+@float32()
 @checked(generator=a_generator)
 def sample_near_door(
     layout: Layout,                             # [n]
@@ -284,6 +289,7 @@ def sample_near_door(
     return torch.stack([x, y], -1)
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #a4ae4aab
+@float32()
 @checked(generator=a_generator)
 def sample_beside_wall(
     layout: Layout,                             # [n]
@@ -341,6 +347,7 @@ class _Plan(NamedTuple):
     first: Tensor    # [n] first frame of a clip
 
 # %% ../../nbs/1_world/02_trajectories.ipynb #d7ec0baf
+@float32()
 def _plan(n, cfg, rooms, generator, device, layout=None, clips=True):
     "Starts and steps of `n` trajectories, and where a clip is cut out of each."
     _require_config('cfg', cfg)

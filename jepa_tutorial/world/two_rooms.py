@@ -16,7 +16,7 @@ from jepa_tutorial.tools.checks import (
     require_int, require_number, require_record, require_same_home, require_type, typed_or_empty,
     whole
 )
-from ..tools.devices import as_device
+from ..tools.devices import as_device, float32
 
 # %% auto #0
 __all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'Rooms', 'Layout', 'door_middle', 'require_rooms', 'require_draw', 'require_layout',
@@ -153,7 +153,7 @@ def sample_layouts(
 ) -> Layout:
     "Layouts drawn uniformly over all integer positions, or the fixed one `n` times."
     require_draw(n, rooms, generator, device)
-    source = generator.device if generator is not None else device
+    source = generator.device if generator is not None else device or 'cpu'
     device = device or source
     if fixed:
         return Layout(*(torch.full((n,), v, device=device) for v in (rooms.wall_x, rooms.door_y)))
@@ -248,6 +248,7 @@ def _keep_free(position, side, layout, rooms, gap):
     x = torch.where(in_slab & ~in_door, layout.wall_x + side*reach, x)
     return torch.stack([x, y], -1)
 
+@float32()
 def _bounce(position, action, layout, rooms, generator, noise=.5, gap=.3):
     "The position after a contact: the point of contact plus noise, clear of all walls."
     point, away = contact_point(position, action, door_middle(layout, position), rooms)
@@ -281,6 +282,7 @@ def move(
     return move_unchecked(position, action, layout, rooms, contact, generator)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #150e780e
+@float32()
 @checked(generator=a_generator)
 def sample_free(
     layout: Layout,                             # [*B]
@@ -304,6 +306,7 @@ def sample_free(
     return torch.stack([x, y], -1)
 
 # %% ../../nbs/1_world/01_two_rooms.ipynb #4fee2c3c
+@float32()
 @checked(generator=a_generator)
 def sample_start_goal(
     layout: Layout,                             # [*B]

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Real, UInt8
 from torch import Tensor
 from jepa_tutorial.tools.checks import a_generator, checked, one_of, Precise, typed_or_empty
+from ..tools.devices import float32
 
 __all__ = ['GOAL_RADIUS', 'MAX_STEPS', 'Rooms', 'Layout', 'door_middle', 'require_rooms', 'require_draw', 'require_layout', 'require_on_floor', 'sample_layouts', 'is_blocked', 'blocked_unchecked', 'contact_point', 'move_unchecked', 'move', 'sample_free', 'sample_start_goal', 'draw_walls', 'paint_dots', 'render']
 
@@ -84,6 +85,7 @@ def contact_point(position: Precise[Tensor, '*B 2'], action: Precise[Tensor, '*B
 
 def _keep_free(position, side, layout, rooms, gap): ...
 
+@float32()
 def _bounce(position, action, layout, rooms, generator, noise=0.5, gap=0.3): ...
 
 def move_unchecked(position: Tensor, action: Tensor, layout: Layout, rooms=Rooms(), contact='stop', generator=None) -> Tensor: ...
@@ -92,9 +94,11 @@ def move_unchecked(position: Tensor, action: Tensor, layout: Layout, rooms=Rooms
 @typed_or_empty
 def move(position: Precise[Tensor, '*B 2'], action: Precise[Tensor, '*B 2'], layout: Layout, rooms: Rooms=Rooms(), contact: str='stop', generator: torch.Generator | None=None) -> Precise[Tensor, '*B 2']: ...
 
+@float32()
 @checked(generator=a_generator)
 def sample_free(layout: Layout, rooms: Rooms=Rooms(), margin: float=0.5, generator: torch.Generator | None=None) -> Precise[Tensor, '*B 2']: ...
 
+@float32()
 @checked(generator=a_generator)
 def sample_start_goal(layout: Layout, rooms: Rooms=Rooms(), generator: torch.Generator | None=None, margin: float | None=None) -> tuple[Tensor, Tensor]: ...
 

@@ -49,11 +49,12 @@ class AgentOptions:
     revisit_weight: float = 0.  # cost of a step near a visited state, see `RevisitPenalty`
     revisit_width: float = 5.   # how near that is, as a distance between embeddings
     scale: str = 'absolute'     # 'relative': distances and costs in shares of start to goal
+    stop_within: float = 0.     # stand still where the goal's embedding is this near
 
     def __post_init__(self):
         require_fields(self, reduce=one_of('sum', 'last'), distance=one_of('squared', 'euclidean'),
                        stuck_noise=flag, revisit_weight=number(0), revisit_width=positive,
-                       scale=one_of('absolute', 'relative'))
+                       scale=one_of('absolute', 'relative'), stop_within=number(0))
 
 # %% ../../nbs/5_planning/18_agent.ipynb #05a49c36
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Agent:
         self.plan: Plan | None = None           # the last one
         self.cost: Cost | None = None
         self.last_image: Tensor | None = None   # kept for `stuck_noise`
+        self.unit = torch.ones_like(self.z_goal[:, 0])   # [E], of distances between embeddings
         self.visited: list = []                 # embeddings [E,D], kept for `revisit_weight`
 
 # %% ../../nbs/5_planning/18_agent.ipynb #562a909e
@@ -120,10 +122,12 @@ def act(self: Agent,
     "The next actions."
     require_int('left', left)
     z, horizon = self.see(image), min(self.search.horizon, left)
+    if self.plan is None: self.unit = self._unit(z)
     cost = self._update_cost(z)
     self.plan = self.search.plan(cost, generator, len(z), horizon, **self._from_last())
     actions = self.plan.actions[:, :self.replan.execute_steps]
-    return self._stuck(image, actions, generator) if self.options.stuck_noise else actions
+    if self.options.stuck_noise: actions = self._stuck(image, actions, generator)
+    return self._stop(z, actions) if self.options.stop_within else actions
 
 # %% ../../nbs/5_planning/18_agent.ipynb #f8a63a8a
 @patch
@@ -134,7 +138,8 @@ def _update_cost(self: Agent, z) -> Cost:
     cost = self.cost
     cost.start.copy_(z)
     if o.scale == 'relative' and self.plan is None:
-        cost.unit.copy_(self._unit(z, o.distance)[:, None])
+        unit = self.unit if o.distance == 'euclidean' else self.unit.square()/z.shape[1]
+        cost.unit.copy_(unit[:, None])
     if o.revisit_weight:
         self.visited.append(z.float())
         cost.penalty = self._penalty(cost)
@@ -149,6 +154,12 @@ def _from_last(self: Agent) -> dict:
     first = last.elites[:, :, r.execute_steps:] if r.shift_elites and last is not None else None
     iterations = None if warm else r.first_iterations
     return dict(init=init, init_sigma=r.warm_sigma, first=first, iterations=iterations)
+
+@patch
+def _unit(self: Agent, z) -> Tensor:   # first embeddings [E,D] -> [E]
+    "What distances between embeddings are measured in: 1, or the distance from start to goal."
+    away = goal_distance(z.float(), self.z_goal.float(), 'euclidean')
+    return away.clamp(min=1e-6) if self.options.scale == 'relative' else torch.ones_like(away)
 
 # %% ../../nbs/5_planning/18_agent.ipynb #0d38107f
 @patch
@@ -168,16 +179,17 @@ def _penalty(self: Agent, cost: Cost) -> RevisitPenalty:
     "A penalty for every state it has planned from, except those that look like the goal."
     states, o = torch.stack(self.visited, 1), self.options              # [E,m,D]
     away = goal_distance(states, self.z_goal[:, None].float(), 'euclidean')
-    unit = torch.ones_like(away[:, 0])
-    if o.scale == 'relative': unit = self._unit(self.visited[0], 'euclidean')
-    weight = o.revisit_weight*cost.unit*(away > 2*o.revisit_width*unit[:, None]).float()
-    return RevisitPenalty(states, weight, o.revisit_width, unit)
+    far = away > 2*o.revisit_width*self.unit[:, None]
+    weight = o.revisit_weight*cost.unit*far.float()
+    return RevisitPenalty(states, weight, o.revisit_width, self.unit)
 
-# %% ../../nbs/5_planning/18_agent.ipynb #ab046725
+# %% ../../nbs/5_planning/18_agent.ipynb #13df5dbc
 @patch
-def _unit(self: Agent, z, distance: str) -> Tensor:   # [E,D] -> [E]
-    "The distance from the first embedding to the goal's."
-    return goal_distance(z.float(), self.z_goal.float(), distance).clamp(min=1e-6)
+def _stop(self: Agent, z, actions):
+    "The actions [E,k,A], but none where the goal is near enough."
+    away = goal_distance(z.float(), self.z_goal.float(), 'euclidean')
+    here = away < self.options.stop_within*self.unit
+    return torch.where(here[:, None, None], 0., actions)
 
 # %% ../../nbs/5_planning/18_agent.ipynb #5a00bfb0
 SEARCHES = dict(cem=CEM, mppi=MPPI)

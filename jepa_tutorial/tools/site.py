@@ -108,6 +108,7 @@ class page_buttons:
     def end(self):
         page = Path(self.nb.path_).resolve()
         root = next(p for p in page.parents if p.name == 'nbs')
+        if page.parent == root and page.stem == 'index': return   # it has one button: Start
         text = buttons(page.relative_to(root).as_posix())
         first = next(i for i, c in enumerate(self.nb.cells) if c['cell_type'] == 'markdown')
         self.nb.cells[first]['source'] += f'\n\n{text}\n'
@@ -168,9 +169,9 @@ def _places(source):
                 yield from (f'{n.name}.{m.name}' for m in n.body if isinstance(m, ast.FunctionDef))
 
 def documentation(
-    source: str,      # of a cell
-    taken: set = (),  # places that the page has already
-) -> str:             # markdown
+    source: str,              # of a cell
+    taken: set | tuple = (),  # places that the page has already
+) -> str:                     # markdown
     "Headings, docstrings and signatures of what a cell defines."
     lines, found = source.split('\n'), []
     for node in _documented(source):

@@ -1,6 +1,6 @@
 """Every page in a browser, as HTML that scripts/preview.py makes without Quarto: wide and narrow, light and dark.
 
-Run by `make pages`. Needs pandoc, the package playwright and a Chromium (`CHROMIUM=/path/to/it` if it isn't found). PAGES=19,notation looks at some of them; HTML=folder takes what preview.py made before; SHOTS=folder keeps pictures."""
+Run by `make pages`. Needs pandoc, the package playwright and a Chromium (`CHROMIUM=/path/to/it` if it isn't found). PAGES=19,notation looks at some of them; HTML=folder takes what preview.py made before, or the site that Quarto rendered (_docs); SHOTS=folder keeps pictures."""
 import contextlib, importlib.util, json, os, re, shutil, subprocess
 from pathlib import Path
 import pytest
@@ -33,6 +33,10 @@ def view(request, browser):
     yield tab, mode, width
     with contextlib.suppress(Exception): tab.close()
 
+def file_of(site, name):
+    "A page of preview.py, or Quarto's, whose name has no number."
+    return own if (own := site/f'{name}.html').exists() else own.with_name(re.sub(r'^\d+_', '', own.name))
+
 WIDER = """() => [...document.querySelectorAll('main *')].filter(e => {
   let r = e.getBoundingClientRect();
   if (r.width === 0 || r.right <= document.documentElement.clientWidth + 1) return false;
@@ -54,8 +58,10 @@ FAINT = """() => {
 def test_page_reads_well(site, view, name):
     tab, mode, width = view
     tab.asked.clear()
-    tab.goto((site/f'{name}.html').as_uri(), wait_until='load')
-    tab.evaluate(f"document.body.className = 'quarto-{mode}'")
+    tab.goto(file_of(site, name).as_uri(), wait_until='load')
+    if not tab.evaluate("document.body.classList.contains('nav-sidebar')"): tab.evaluate(f"document.body.className = 'quarto-{mode}'")
+    assert tab.evaluate(f"document.body.classList.contains('quarto-{mode}')"), 'the reader asked for the other theme'
+    tab.evaluate("document.querySelectorAll('[loading=lazy]').forEach(i => i.loading = 'eager')")
     tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     if shots := os.environ.get('SHOTS'): Path(shots).mkdir(exist_ok=True); tab.screenshot(path=f'{shots}/{Path(name).stem}-{width}-{mode}.png', full_page=True)
     assert tab.evaluate('document.documentElement.scrollWidth') <= tab.evaluate('document.documentElement.clientWidth'), f'wider than {width}: {tab.evaluate(WIDER)}'
@@ -63,6 +69,15 @@ def test_page_reads_well(site, view, name):
     assert tab.evaluate("[...document.images].filter(i => !i.alt.trim() || !i.naturalWidth).map(i => i.src.slice(-60))") == [], 'a picture is missing, or has no alternative text'
     assert tab.evaluate("document.querySelectorAll('merror').length") == 0, 'a formula was not understood'
     assert tab.evaluate(FAINT) == {}, 'text that is too faint'
+
+@pytest.mark.parametrize('body, wide', [('<main><p>short</p></main>', False), ('<main><div style="width: 900px">long</div></main>', True), ('<main><pre>' + 'x'*900 + '</pre></main>', False)])
+def test_a_page_that_scrolls_sideways_is_seen(browser, tmp_path, body, wide):
+    "A telephone scrolls sideways where a block is wider than the page; code scrolls in a box of its own."
+    (tmp_path/'a.html').write_text(f'<!doctype html><meta name="viewport" content="width=device-width"><link rel="stylesheet" href="{(root/"nbs/styles.css").as_uri()}"><body>{body}')
+    with contextlib.closing(browser.new_page(viewport=dict(width=390, height=800))) as tab:
+        tab.goto((tmp_path/'a.html').as_uri())
+        assert tab.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth') == wide
+        assert bool(tab.evaluate(WIDER)) == wide
 
 # the tabs of the plan theatre
 

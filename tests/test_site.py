@@ -240,7 +240,7 @@ def test_every_listed_name_has_its_place():
         for c in nb['cells']:
             source = ''.join(c['source'])
             if c['cell_type'] == 'code' and re.match(r'#\| exports?\n', source): text += '\n'.join(x['source'] for x in exported_cells(dict(c, source=re.sub(r'^#\|.*\n', '', source, flags=re.M), directives_=['export']), taken))
-        places[name] = set(re.findall(r'\{#([^}]+)\}', text))
+        places[name] = set(re.findall(r'\{#([\w.]+)\}', text))
     wanted = [page_of(m, n).split('#') for m, names in public_names().items() for n in names]
     assert [(p, a) for p, a in wanted if a not in places[p]] == []
 

@@ -108,6 +108,7 @@ class page_buttons:
     def end(self):
         page = Path(self.nb.path_).resolve()
         root = next(p for p in page.parents if p.name == 'nbs')
+        if page.parent == root and page.stem == 'index': return   # it has one button: Start
         text = buttons(page.relative_to(root).as_posix())
         first = next(i for i, c in enumerate(self.nb.cells) if c['cell_type'] == 'markdown')
         self.nb.cells[first]['source'] += f'\n\n{text}\n'
@@ -168,13 +169,15 @@ def _places(source):
                 yield from (f'{n.name}.{m.name}' for m in n.body if isinstance(m, ast.FunctionDef))
 
 def documentation(
-    source: str,  # of a cell
-) -> str:         # markdown
+    source: str,              # of a cell
+    taken: set | tuple = (),  # places that the page has already
+) -> str:                     # markdown
     "Headings, docstrings and signatures of what a cell defines."
     lines, found = source.split('\n'), []
     for node in _documented(source):
         name = _full_name(node)
-        found += [f'### {name} {{#{name.lower()}}}', ast.get_docstring(node),
+        place = f' {{#{name.lower()}}}'*(name.lower() not in taken)
+        found += [f'### {name}{place}', ast.get_docstring(node),
                   f'```python\n{_signature(lines, node)}\n```']
     return '\n\n'.join(found)
 
@@ -192,7 +195,8 @@ def exported_cells(
 ) -> list:       # of cells
     "An exported cell as a page shows it."
     source, is_import = cell['source'].strip('\n'), (ast.Import, ast.ImportFrom)
-    said = documentation(source)
+    said = documentation(source, taken)
+    taken |= {_full_name(n).lower() for n in _documented(source)}
     places = [p.lower() for p in _places(source) if not p.split('.')[-1].startswith('_')]
     marks = ' '.join(f'[]{{#{p}}}' for p in dict.fromkeys(places) if p not in taken)
     taken |= set(places)
@@ -256,8 +260,8 @@ def _homes():
     from jepa_tutorial._modidx import d
     found, methods = {}, set()
     for module, names in d['syms'].items():
-        for name, (place, _) in names.items():
-            name = name.removeprefix(f'{module}.')
+        for full, (place, _) in names.items():
+            name = full.removeprefix(f'{module}.')
             if '.' in name: methods.add(name.split('.')[-1])
             if not any(p.startswith('_') for p in name.split('.')): found.setdefault(name, place)
     return {k: v for k, v in found.items() if k not in methods}
@@ -272,17 +276,20 @@ def linked(
     def name(m): return f'[{m[0]}]({up}{homes[m[1]]})' if m[1] in homes else m[0]
     def reference(m):
         where, number = known.get(m[1], (page, 0))
-        chapter = f'chapter {int(Path(where).name[:2])}' if Path(where).name[:2].isdigit() else where
-        return m[0] if where == page else f"[{_KINDS[m[2]]} {number} of {chapter}]({up}{where}#{m[1]})"
+        stem = Path(where).name
+        chapter = f'chapter {int(stem[:2])}' if stem[:2].isdigit() else stem
+        said = f'[{_KINDS[m[2]]} {number} of {chapter}]({up}{where}#{m[1]})'
+        return m[0] if where == page else said
     parts = _APART.split(text)
-    for i, part in enumerate(parts):
-        if i % 2 == 0: part = re.sub(r'`([\w.]+)(?:\(\))?`', name, part)
-        if not part.startswith('```'):
-            part = re.sub(r'(?<![\w\[])@((eq|fig|tbl|sec)-[\w-]+)', reference, part)
-        parts[i] = part
-    return ''.join(parts)
+    parts[::2] = [re.sub(r'`([\w.]+)(?:\(\))?`', name, p) for p in parts[::2]]
+    ours = r'(?<![\w\[])@((eq|fig|tbl|sec)-[\w-]+)'
+    return ''.join(p if p.startswith('```') else re.sub(ours, reference, p) for p in parts)
 
 # %% ../../nbs/appendix/site.ipynb #dad8e1c4
+def _heading_ids(text):
+    return [re.sub(r'[^\w.-]', '', h.strip().lower().replace(' ', '-'))
+            for h in re.findall(r'^#+ ([^{\n]*)$', re.sub('```.*?```', '', text, flags=re.S), re.M)]
+
 class book_page:
     "What a reader of the site sees of a notebook's cells."
     def __init__(self, nb):
@@ -292,6 +299,8 @@ class book_page:
         self.page = path.relative_to(self.nbs).as_posix()
     def end(self):
         "Exchange each cell for those that are shown."
+        for c in self.nb.cells:
+            if c['cell_type'] == 'markdown': self.taken |= set(_heading_ids(c['source']))
         self.nb.cells[:] = [AttrDict(new) for cell in self.nb.cells for new in self.shown(cell)]
         for cell in self.nb.cells:
             if cell['cell_type'] == 'markdown': cell['source'] = self.linked(cell['source'])

@@ -71,7 +71,7 @@ def rooms_and_dots(n):
     return layout, torch.where(free[:, None], beside.clamp(5, 59), position), 2*torch.randn(n, 2, generator=g)
 
 def test_movement_is_pythons(js, manifest):
-    layout, position, action = rooms_and_dots(20_000)
+    layout, position, action = rooms_and_dots(5_000)
     x = dict(rooms=manifest['rooms'], wall=plain(layout.wall_x), door=plain(layout.door_y), position=plain(position), action=plain(action))
     got = np.array(js('return x.position.map((p, i) => world.move(p, x.action[i], {wall_x: x.wall[i], door_y: x.door[i]}, x.rooms))', x))
     want = move(position, action, layout)

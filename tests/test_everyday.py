@@ -1,9 +1,8 @@
 "Where a command runs every day: in a log, a pipe, an old terminal, another system, with a service that refuses."
-import ast, io, json, os, re, subprocess, sys, threading
+import io, json, math, os, subprocess, sys, threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from types import SimpleNamespace
-import pytest, torch
+import pytest
 from jepa_tutorial.tools.config import load_config
 
 root = Path(__file__).resolve().parent.parent
@@ -192,3 +191,125 @@ def test_a_sweep_with_a_refused_key(tmp_path, refusing):
 def test_a_sweep_without_a_key(tmp_path):
     pytest.importorskip('wandb')
     one_line(command('jepa_sweep', 'example', '--out', tmp_path/'out', '--wandb-sweep', WANDB_MODE='online'), 'jepa_sweep: ', 'wandb', 'leave --wandb-sweep out')
+
+def test_a_tracker_that_fails_later_ends_nothing(tmp_path, monkeypatch, capsys):
+    from jepa_tutorial.tools import tracking
+    class Broken:
+        def __init__(self, *_): pass
+        def __call__(self, row): raise ConnectionError('the line is dead')
+    monkeypatch.setitem(tracking.TRACKERS, 'wandb', Broken)
+    run = tracking.train_tracked(load_config('quick', *TINY), tmp_path, (), tracking.Track(('wandb',)), device='cpu', progress=False)
+    assert run.metrics[-1]['step'] == 20 and capsys.readouterr().err.splitlines() == ['wandb: ConnectionError: the line is dead; the run goes on without it']
+
+# what is saved can be loaded, and JSON is JSON
+
+def test_a_long_card_can_be_loaded(trained, tmp_path):
+    from jepa_tutorial.training.checkpoints import load_trained, save_trained
+    model = load_trained(trained[0], 'cpu')
+    card = model.card | dict(history=[dict(step=i, **{f'metric_{k}': i/7 + k for k in range(10)}) for i in range(40_000)])
+    save_trained(tmp_path/'long', model._replace(card=card))
+    assert (tmp_path/'long.json').stat().st_size > 2**23 and len(load_trained(tmp_path/'long', 'cpu').card['history']) == 40_000
+
+def test_a_card_that_could_not_be_read_is_not_saved(trained, tmp_path):
+    from jepa_tutorial.training.checkpoints import load_trained, save_trained
+    model = load_trained(trained[0], 'cpu')
+    with pytest.raises(ValueError, match='the card to save'): save_trained(tmp_path/'big', model._replace(card=model.card | dict(mine=2**70)))
+    assert not [*tmp_path.glob('*')]
+
+def test_metrics_are_json_and_can_be_read_again(tmp_path):
+    from jepa_tutorial.training.resuming import log_row, read_metrics
+    log_row(rows := [], tmp_path, dict(step=1, total=1., unroll=math.nan, far=math.inf, flag=True))
+    assert 'NaN' not in (text := (tmp_path/'metrics.jsonl').read_text()) and 'Infinity' not in text
+    row, = read_metrics(tmp_path)
+    assert math.isnan(row['unroll']) and row['flag'] == 1
+    with pytest.raises(ValueError, match='a callback measured words'): log_row(rows, tmp_path, dict(step=2, total=1., words='many'))
+    assert len(read_metrics(tmp_path)) == 1
+
+def test_long_metrics_and_sweeps_can_be_read(tmp_path):
+    from jepa_tutorial.tools.config import read_yaml
+    from jepa_tutorial.training.resuming import read_metrics
+    line = json.dumps(dict(step=1, **{f'metric_{i}': .5 for i in range(5000)}))
+    (tmp_path/'metrics.jsonl').write_text(line + '\n')
+    assert len(read_metrics(tmp_path)[0]) == 5001
+    (tmp_path/'sweep.yaml').write_text('runs:\n' + '- [seed=1, loss.alpha=16, loss.beta=8]\n'*7000)
+    assert len(read_yaml(tmp_path/'sweep.yaml').runs) == 7000
+
+def test_no_nan_in_json_or_tables(tmp_path):
+    import numpy as np, torch
+    from jepa_tutorial.tools.files import json_text
+    from jepa_tutorial.tools.report import read_csv, write_csv
+    assert json_text([np.float32('nan'), torch.tensor([1., math.inf]), math.nan]) == '[null, [1.0, null], null]'
+    write_csv(tmp_path/'t.csv', [dict(epoch=1, step=2, value=math.nan)])
+    assert 'nan' not in (tmp_path/'t.csv').read_text() and math.isnan(read_csv(tmp_path/'t.csv')[0]['value'])
+
+# small ones
+
+@pytest.mark.parametrize('text', ['optim.batch=010', 'optim.batch=-010', 'optim.batch=1:30', 'data.frames=[0,010]'])
+def test_numbers_with_two_readings_are_refused(text, tmp_path):
+    with pytest.raises(ValueError, match='another number in YAML than it looks'): load_config('quick', text)
+    (tmp_path/'mine.yaml').write_text('base: quick\nseed: 010\n')
+    with pytest.raises(ValueError, match='write 10'): load_config(tmp_path/'mine.yaml')
+
+def test_blanks_around_an_override():
+    from jepa_tutorial.tools.sweeps import make_trial
+    assert load_config('quick', ' optim.lr = 1e-3 ').optim.lr == 1e-3
+    assert make_trial(['loss.alpha = 4', 'seed = 1']) == make_trial(['loss.alpha=4', 'seed=1'])
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    from jepa_tutorial.tools import commands
+    from jepa_tutorial.training.learner import train
+    monkeypatch.setenv('HOME', str(tmp_path)); monkeypatch.setenv('USERPROFILE', str(tmp_path)); (tmp_path/'cwd').mkdir(); monkeypatch.chdir(tmp_path/'cwd')
+    seen = []
+    commands.command(lambda out: seen.append(out))(out='~/x')
+    assert Path(seen[0]) == tmp_path/'x'
+    train(load_config('quick', *TINY, 'optim.epochs=1'), '~/run', device='cpu', progress=False)
+    assert (tmp_path/'run'/'model.json').is_file() and not [*Path().iterdir()]
+    with pytest.raises(SystemExit, match='no home folder for ~nobody_here'): commands.command(lambda out: 0)('~nobody_here/x')
+
+def test_a_wrong_device_is_what_the_message_is_about(monkeypatch):
+    from jepa_tutorial.tools import commands
+    monkeypatch.setenv('JEPA_DEVICE', 'galaxy')
+    with pytest.raises(ValueError, match='^JEPA_DEVICE: '): commands._load('quick')
+
+# Windows and macOS
+
+WITHOUT_UNIX = """
+import os, signal, sys
+for name in 'resource fcntl pwd grp termios tty pty syslog posix_ipc'.split(): sys.modules[name] = None
+for name in 'kill fork forkpty getuid geteuid getgid getppid uname sched_getaffinity killpg setsid nice'.split():
+    if hasattr(os, name): delattr(os, name)
+for name in 'SIGKILL SIGUSR1 SIGUSR2 SIGHUP SIGALRM'.split():
+    if hasattr(signal, name): delattr(signal, name)
+import jepa_tutorial, importlib, pathlib
+for f in sorted(pathlib.Path(jepa_tutorial.__file__).parent.rglob('*.py')):
+    name = '.'.join(f.relative_to(pathlib.Path(jepa_tutorial.__file__).parent.parent).with_suffix('').parts)
+    if not name.endswith('__init__'): importlib.import_module(name)
+import torch
+from jepa_tutorial.tools import load_config
+from jepa_tutorial.tools.bench import peak_memory
+from jepa_tutorial.tools.runner import read_status, slots, write_status
+from jepa_tutorial.training import train
+from jepa_tutorial.planning import fast_planner, run_episodes, sample_tasks
+folder = pathlib.Path(sys.argv[1])
+run = train(load_config('quick', *sys.argv[2:]), folder, device='cpu', progress=False)
+run_episodes(run.trained.jepa, sample_tasks(1), fast_planner(), 3)
+assert peak_memory(torch.device('cpu')) is None and slots(2, 'cpu')
+write_status(folder, 'running')
+assert read_status(folder)['state'] == 'running'
+assert not [f for f in folder.rglob('*') if set(f.name) & set('<>:"|?*\\\\')]
+print('done')
+"""
+
+def test_nothing_of_unix_is_needed(tmp_path):
+    done = subprocess.run([sys.executable, '-c', WITHOUT_UNIX, str(tmp_path/'run'), *TINY], capture_output=True, text=True, env=environment())
+    assert done.stdout.endswith('done\n'), done.stderr[-1500:]
+
+def test_a_process_is_never_sent_a_signal_on_windows(monkeypatch):
+    from jepa_tutorial.tools import runner
+    monkeypatch.setattr(os, 'kill', lambda *_: pytest.fail('os.kill ends a process on Windows'))
+    monkeypatch.setattr(runner, 'os', type('os', (), dict(name='nt', kill=os.kill)))
+    assert runner._alive(dict(pid=os.getpid(), born=runner._born(os.getpid())))
+
+def test_the_readme_needs_no_make():
+    text = (root/'README.md').read_text(encoding='utf-8')
+    assert 'python -m venv' in text and r'.venv\Scripts\activate' in text and 'pip install ".[lab]"' in text

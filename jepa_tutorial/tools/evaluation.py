@@ -4,7 +4,6 @@
 
 # %% ../../nbs/appendix/evaluation.ipynb #191a4352
 from __future__ import annotations
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -149,7 +149,8 @@ def locked_folder(folder: Path):
     holder = folder/'.holder'
     try: lock = _take_lock(folder)
     except Timeout as e:
-        who = holder.read_text(encoding='utf-8') if holder.exists() else 'that is about to give its name'
+        who = 'that is about to give its name'
+        if holder.exists(): who = holder.read_text(encoding='utf-8')
         gone = f', or delete {e.lock_file} if it is gone' if 'soft' in e.lock_file else ''
         raise ValueError(f"{folder} is in use by process {who}; "
                          f"wait for it, or choose another folder{gone}") from None

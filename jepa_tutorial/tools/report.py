@@ -282,7 +282,8 @@ def report(
     write_best(to/'best.yaml', *_preset(out, row))
     drawn(_draw, to, rows, summary)
     return dict(metric=row['metric'], best=row['group'], mean=row['mean'], std=row['std'],
-                runs=len({r['run'] for r in rows}), folder=to.as_posix(), table=summary_table(shown))
+                runs=len({r['run'] for r in rows}), folder=to.as_posix(),
+                table=summary_table(shown))
 
 # %% ../../nbs/appendix/report.ipynb #3dc55397
 def _draw(to: Path, rows, summary):

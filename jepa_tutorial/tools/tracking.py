@@ -187,7 +187,8 @@ class _Careful:
                 sys.stderr)
 
     def __call__(self, row): self._try(self.tracker, row)
-    def show(self, name: str, path: Path): self._try(getattr(self.tracker, 'show', None), name, path)
+    def show(self, name: str, path: Path):
+        self._try(getattr(self.tracker, 'show', None), name, path)
     def close(self, failed: bool = False):
         self._try(getattr(self.tracker, 'close', None), failed)
 

@@ -233,7 +233,7 @@ def load_trained(
     probe: nn.Module | None = None,             # a probe to fill; default: a `PositionProbe`
 ) -> Trained:
     "Model, probe and card; what doesn't fit is a one-line `ValueError` or `FileNotFoundError`."
-    device = as_device(device or best_device())
+    device = as_device(device or best_device())   # before any file is blamed
     weights, card_file = _find(path)
     card = _read_card(card_file, weights)
     state = _tensors(_weights(weights, card['weights']), weights, card['weights']['sha256'])

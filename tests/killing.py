@@ -105,7 +105,7 @@ TINY = ['model.channels=[2,2,2]', 'model.dim=8', 'data.steps=20', 'data.clip=5',
 
 def train(folder: Path):
     from jepa_tutorial.tools import commands, pictures
-    pictures.can_draw = lambda: False                       # curves take longer than this training; the sweep's are drawn
+    pictures.draw_training = lambda *_: None                # curves take longer than this training; the sweep's are drawn
     commands.jepa_train('quick', TINY, out=str(folder/'run'), device='cpu', json=True)
 
 def reproduce(folder: Path):

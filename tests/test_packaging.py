@@ -14,7 +14,7 @@ heavy = 'matplotlib pandas ipywidgets wandb tensorboard submitit'.split()
 ground = 'tools.checks tools.files tools.devices'
 may_import = {
     # the ground floor knows nothing of this project
-    'tools.checks': '', 'tools.files': 'tools.checks', 'tools.devices': 'tools.checks', 'tools.config': 'tools.checks tools.files',
+    'tools.checks': '', 'tools.files': 'tools.checks', 'tools.devices': 'tools.checks', 'tools.progress': '', 'tools.config': 'tools.checks tools.files',
     'tools.plotting': 'tools.checks', 'tools.widgets': 'tools.checks tools.plotting', 'tools.architecture': 'tools.checks tools.plotting', 'tools.site': 'tools.files _modidx',
     # the world knows no model, the model no world
     'world.two_rooms': 'tools.checks tools.devices', 'world.trajectories': 'tools.checks tools.devices world.two_rooms', 'world.environment': 'tools.checks tools.devices world.two_rooms',
@@ -24,10 +24,10 @@ may_import = {
     # training knows both
     'training.settings': 'tools.checks tools.config world.trajectories',
     'training.probing': 'tools.checks tools.devices model.jepa', 'training.checkpoints': 'tools.checks tools.files tools.devices model.normalizer model.jepa training.probing',
-    'training.resuming': 'tools.files tools.devices tools.config training.checkpoints training.settings',
-    'training.learner': 'tools.checks tools.files tools.devices world.trajectories model.jepa losses.objective training.probing training.checkpoints training.resuming training.settings',
+    'training.resuming': 'tools.files tools.devices tools.config training.checkpoints training.settings tools.checks',
+    'training.learner': 'tools.checks tools.files tools.devices world.trajectories model.jepa losses.objective training.probing training.checkpoints training.resuming training.settings tools.progress',
     'training.unrolling': 'tools.checks tools.plotting world.two_rooms world.trajectories model.jepa training.probing',
-    'training.refining': 'tools.checks tools.files tools.devices world.trajectories model.jepa training.settings training.checkpoints training.resuming training.learner',
+    'training.refining': 'tools.checks tools.progress tools.files tools.devices world.trajectories model.jepa training.settings training.checkpoints training.resuming training.learner',
     'training.distributed': 'world.trajectories losses.objective training.resuming training.learner',
     # so does planning, in its last chapter only
     'planning.cost': 'tools.checks', 'planning.cem': 'tools.checks', 'planning.mppi': 'tools.checks planning.cem',
@@ -37,14 +37,14 @@ may_import = {
     'tools.tasks': 'tools.checks tools.files world.two_rooms planning.episodes',
     'tools.inspecting': 'tools.devices world.two_rooms training.probing training.checkpoints',
     'tools.evaluation': 'tools.files tools.devices world.two_rooms world.trajectories training.checkpoints training.learner training.unrolling planning.agent planning.episodes tools.inspecting',
-    'tools.pictures': 'tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.checkpoints training.unrolling',
+    'tools.pictures': 'tools.checks tools.progress tools.files tools.devices tools.plotting world.two_rooms world.trajectories training.checkpoints training.unrolling',
     'tools.rows': 'tools.checks tools.config',
     'tools.statistics': 'tools.checks tools.devices',
     'tools.fingerprints': 'tools.devices tools.config world.two_rooms training.settings training.learner planning.fast planning.agent planning.episodes tools.tasks tools.rows',
     'tools.reproduce': 'tools.checks tools.files tools.devices training.settings training.checkpoints training.refining planning.agent planning.episodes tools.tasks tools.inspecting tools.evaluation tools.rows tools.fingerprints',
-    'tools.tracking': 'tools.checks tools.files training.learner training.refining tools.pictures', 'tools.sweeps': 'tools.checks tools.files tools.config training.settings',
+    'tools.tracking': 'tools.checks tools.progress tools.files training.learner training.refining tools.pictures', 'tools.sweeps': 'tools.checks tools.files tools.config training.settings',
     'tools.runner': 'tools.checks tools.files tools.devices tools.config training.settings training.resuming training.learner tools.evaluation tools.tracking tools.sweeps',
-    'tools.report': 'tools.files tools.config tools.plotting training.resuming tools.sweeps',
+    'tools.report': 'tools.files tools.config tools.plotting training.resuming tools.sweeps tools.pictures',
     'tools.bench': 'tools.devices tools.config world.two_rooms world.trajectories model.encoder model.predictor model.jepa training.checkpoints training.learner training.settings training.refining planning.cost planning.mppi planning.fast planning.agent planning.episodes tools.reproduce',
 }
 everything = 'tools.commands'          # the only one that may import anything

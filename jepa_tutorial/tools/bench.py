@@ -311,7 +311,8 @@ def peak_memory(dev: torch.device) -> int | None:
     "Most bytes in use so far, of the GPU or of this process; None where Python can't say."
     if dev.type == 'cuda': return torch.cuda.max_memory_allocated()
     if sys.platform == 'win32': return None
-    import resource
+    try: import resource
+    except ImportError: return None
     unit = 1 if sys.platform == 'darwin' else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*unit
 

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/appendix/commands.ipynb #3321ad5c
 from __future__ import annotations
-import contextlib, errno, sys
+import contextlib, errno, math, os, sys
 from collections.abc import Callable
 from functools import partial, wraps
 from inspect import signature
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser
 from jepa_tutorial.tools.pictures import (
-    can_draw, draw_episode, draw_training, draw_unroll, unroll_fresh_clips
+    draw_episode, draw_training, draw_unroll, drawn, unroll_fresh_clips
 )
+from .progress import Line, say
 try: from fastcore.script import Param   # fastcore 1
 except ImportError:                      # fastcore 2
     def Param(help, type, **kw): return Annotated[type, dict(kw, help=help)]
@@ -42,7 +43,7 @@ def one_line_errors(
     except (ValueError, OSError) as e:
         sys.exit(f"{command}: {' '.join(str(e).split())}{_remedy(e)}")
     except KeyboardInterrupt:
-        print(f'\n{command}: interrupted', file=sys.stderr)
+        say(f'\n{command}: interrupted', sys.stderr)
         sys.exit(130)
 
 # %% ../../nbs/appendix/commands.ipynb #9954fd77
@@ -57,20 +58,48 @@ def command(f: Callable) -> Callable:
     @wraps(f)
     def run(*args, **kwargs):
         by_script = not (args or kwargs) and Path(sys.argv[0]).stem == f.__name__
-        if by_script: kwargs = _from_terminal(f)
-        with one_line_errors(f.__name__): return f(*args, **kwargs)
+        with _terminal(f.__name__) if by_script else contextlib.nullcontext():
+            if by_script: kwargs = _from_terminal(f)
+            with one_line_errors(f.__name__):
+                return f(*map(_at_home, args), **{k: _at_home(v) for k, v in kwargs.items()})
     return run
+
+def _at_home(value):
+    "A word that begins with ~ as the path that a shell would make of it."
+    from jepa_tutorial.tools.files import from_home
+    tilde = isinstance(value, str) and value.startswith('~')
+    return str(from_home(value)) if tilde else value
 
 def _from_terminal(f) -> dict:
     "The arguments of a command, as they stand behind its name."
-    given = vars(anno_parser(f).parse_args([*map(_underscored, sys.argv[1:])]))
+    given = vars(anno_parser(f).parse_intermixed_args([*map(_underscored, sys.argv[1:])]))
     return {k: given[k] for k in signature(f).parameters}
+
+# %% ../../nbs/appendix/commands.ipynb #0e92bff9
+@contextlib.contextmanager
+def _terminal(command: str):
+    "What a command finds, and leaves, when a script has started it."
+    os.environ['MPLBACKEND'] = 'agg'          # figures go to files
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')
+    try: yield
+    finally: _flush(command)
+
+def _flush(command: str):
+    "Send what is left to the output; if that is full, say so, and if nobody reads it, don't."
+    try: sys.stdout.flush()
+    except (AttributeError, ValueError): pass                    # there is none, or it is closed
+    except OSError as e:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if e.errno in (errno.EPIPE, errno.EINVAL): return        # EINVAL on Windows
+        sys.exit(f'{command}: the output can take no more ({e.strerror}); '
+                 'what was measured is in the files')
 
 # %% ../../nbs/appendix/commands.ipynb #bbe84ea3
 def _show(as_json: bool, numbers: dict, text: str):
     "Print the result, for a program or for a person."
     from jepa_tutorial.tools.files import json_text
-    print(json_text(numbers) if as_json else text)
+    say(json_text(numbers) if as_json else text)
 
 def _out(run: str, out: str) -> Path:
     "Where files go: `--out`, else the run's folder, else runs/<name of the shipped model>."
@@ -80,9 +109,10 @@ def _out(run: str, out: str) -> Path:
 # %% ../../nbs/appendix/commands.ipynb #0c7659fb
 def _load(run: str):
     "A trained model by run folder, file, or shipped name."
-    from jepa_tutorial.training.checkpoints import load_trained, load_pretrained
+    from jepa_tutorial.training.checkpoints import load_trained, load_pretrained, WEIGHTS
     path = Path(run)
     if path.exists() or path.suffix or len(path.parts) > 1: return load_trained(path)
+    if (WEIGHTS/f'{run}.safetensors').is_file(): return load_pretrained(run)
     try: return load_pretrained(run)
     except ValueError as e:
         raise ValueError(f"'{run}' is neither a run folder nor a shipped model: {e}") from None
@@ -107,13 +137,13 @@ def jepa_train(
     go = partial(train_tracked, cfg, folder, evaluations(cfg), followers, progress=not json)
     run = _in_processes(go, cfg, folder, device) if _several() else go(device=device or None)
     if not run: return                     # the first of several processes speaks for all
-    if can_draw() and run.metrics: draw_training(run.metrics, folder/'curves.png')
+    if run.metrics: drawn(draw_training, run.metrics, folder/'curves.png')
     card = run.trained.card
     cost = {k: card[k] for k in ('steps', 'frames', 'seconds', 'device')}
     cost['seconds'] += card.get('refined', {}).get('seconds', 0)
     text = '{steps:,} steps, {frames:,} frames in {minutes:.1f} minutes on {device}'
     text = text.format(minutes=cost['seconds']/60, **cost)
-    _show(json, dict(card['numbers'], folder=str(folder), **cost), f'{folder}: {text}')
+    _show(json, dict(card['numbers'], folder=folder.as_posix(), **cost), f'{folder}: {text}')
 
 # %% ../../nbs/appendix/commands.ipynb #11179878
 def _several() -> bool:
@@ -131,17 +161,19 @@ def jepa_unroll(
     run: str,            # run folder, file, or the name of a shipped model such as quick
     clips: int = 64,     # trajectories to average over
     seed: int = 0,       # of the trajectories
-    out: str = '',       # folder for unroll.gif and unroll.png; default the run folder
+    out: str = '',       # folder for unroll.json, .gif and .png; default the run folder
     json: bool = False,  # print one line of JSON
 ):
     "Compare 90 predicted steps with what happens. Example: jepa_unroll runs/mine"
     from jepa_tutorial.tools.checks import require_int
     require_int('clips', clips)
-    unroll = unroll_fresh_clips(_load(run), clips, seed)
+    from jepa_tutorial.tools.files import write_json
+    unroll, folder = unroll_fresh_clips(_load(run), clips, seed), _out(run, out)
     error = unroll.error.tolist()
+    write_json(folder/'unroll.json', dict(run=str(run), clips=clips, seed=seed, error=error))
+    drawn(draw_unroll, unroll, folder)
     lines = [f'{k:15}   {error[k]:.2f}' for k in (0, 8, 30, 60, 90)]
     _show(json, dict(error=error), '\n'.join(['predicted steps   error in pixels', *lines]))
-    if can_draw(): draw_unroll(unroll, _out(run, out))
 
 # %% ../../nbs/appendix/commands.ipynb #00c88dcc
 _PLANNERS = dict(fast='plan_fast', stuck_noise='plan_stuck_noise', revisit='plan_revisit',
@@ -189,19 +221,15 @@ def _baselines(tasks, steps: int, contact: str, seed: int) -> list:
 
 # %% ../../nbs/appendix/commands.ipynb #c4700dc1
 def _act(jepa, tasks, planner, steps: int, contact: str, seed: int, show: bool):
-    "Let the agent act in all tasks, under a bar if one is wanted."
-    from fastprogress.fastprogress import progress_bar
+    "Let the agent act in all tasks, with a line of progress if one is wanted."
     from jepa_tutorial.tools.devices import rng
     from jepa_tutorial.planning.episodes import run_episodes
-    bar = iter(progress_bar(range(steps)) if show else ())
-    tick = (lambda done, of: next(bar, None)) if show else None
     generator = rng(seed, next(jepa.parameters()).device)
-    try:
+    with Line(f'planning {len(tasks.start)} episodes', steps, show) as line:
+        tick = (lambda done, of: line.update(done)) if show else None
         episodes = run_episodes(jepa, tasks, planner, steps, contact, generator, progress=tick)
-        if show: next(bar, None)           # the last step
-        return episodes
-    finally:
-        if show: print()                   # ends the line of the bar
+        line.update(steps)
+    return episodes
 
 # %% ../../nbs/appendix/commands.ipynb #d1bc598b
 def _tasks(name: str, n: int, fixed: bool, seed: int):
@@ -237,9 +265,9 @@ def jepa_plan(
     results = [_row(planner, agent), *_baselines(todo, steps, contact, seed)]
     numbers = dict(run=str(run), planner=planner, episodes=episodes, tasks=tasks or f'seed {seed}',
                    steps=steps, contact=contact, seed=seed, results=results)
-    _show(json, numbers, _table(results))
     write_json(folder/'plan.json', numbers)
-    if gif: draw_episode(todo, agent, int(agent.success.int().argmax()), folder)
+    if gif: drawn(draw_episode, todo, agent, int(agent.success.int().argmax()), folder)
+    _show(json, numbers, _table(results))
 
 # %% ../../nbs/appendix/commands.ipynb #49e3dfd6
 @command
@@ -296,7 +324,7 @@ def _reproduce(rows, out: Path, runs: Path, minutes: float, final: bool, device,
             baselines(world, out, final, contact)
     for r in work(rows, out, runs, minutes, final, device, show):
         name = ' '.join(r[k] for k in ('variant', 'world', 'planner', 'contact'))
-        if show: print(f"{name}: {r['success']:.1%} of {r['episodes']}", flush=True)
+        if show: say(f"{name}: {r['success']:.1%} of {r['episodes']}")
 
 # %% ../../nbs/appendix/commands.ipynb #22b9ba10
 @command
@@ -312,13 +340,14 @@ def jepa_bench(
     from jepa_tutorial.tools.bench import CASES, report_table
     from jepa_tutorial.tools.checks import require_int
     from jepa_tutorial.tools.files import write_json
-    names, old = only.split(',') if only else [*CASES], _earlier(baseline) if baseline else None
+    names = only.replace(' ', '').split(',') if only else [*CASES]
+    old = _earlier(baseline) if baseline else None
     if wrong := [n for n in names if n not in CASES]:
         raise ValueError(f"no case '{wrong[0]}'; there are {', '.join(CASES)}")
     require_int('repeats', repeats)
     report, path = _bench(names, repeats, device, out)
-    _show(json, report, report_table(report, old) + f'\n{path}')
     write_json(path, report)
+    _show(json, report, report_table(report, old) + f'\n{path}')
 
 # %% ../../nbs/appendix/commands.ipynb #67a636f5
 def _bench(names, repeats: int, device: str, out: str):
@@ -328,7 +357,7 @@ def _bench(names, repeats: int, device: str, out: str):
     dev = as_device(device or best())
     path = Path(out) if out else _results()/f'bench-{dev.type}.json'
     line = "  {name}: {times:.1f} times faster"
-    tell = lambda case: print(line.format_map(case), file=sys.stderr, flush=True)
+    tell = lambda case: say(line.format_map(case), sys.stderr)
     return report(dev, names, repeats, on_update=tell), path
 
 def _earlier(path: str) -> dict:
@@ -370,11 +399,11 @@ def jepa_sweep(
     cluster = Cluster(partition, account, gpus, cpus, minutes, memory, parallel or 256)
     folder = Path(out or (spec if Path(spec).is_dir() else f'runs/{sweep.name}'))
     followers = None if list else _followers(track, wandb_sweep, sweep, folder)
-    tell = lambda text: print(text, file=sys.stderr, flush=True)
+    tell = lambda text: say(text, sys.stderr)
     if single: run_single(sweep, folder, single, device, not json, followers)
     elif not list: run_sweep(sweep, folder, on, parallel, device, cluster, tell, followers)
     rows = survey(sweep, folder)
-    _show(json, dict(folder=str(folder), runs=rows), survey_table(rows))
+    _show(json, dict(folder=folder.as_posix(), runs=rows), survey_table(rows))
     if not (list or single): _complain(rows)
 
 # %% ../../nbs/appendix/commands.ipynb #45512781
@@ -405,6 +434,7 @@ def jepa_report(
     from jepa_tutorial.tools.report import report
     require_int('last', last)
     r = report(folder, encoder, average_over_seeds, last)
-    best = '{best}, {mean:.3g} ± {std:.2g}, of {runs} runs'.format_map(r)
+    spread = '' if math.isnan(r['std']) else ' ± {std:.2g}'.format_map(r)
+    best = '{best}, {mean:.3g}{spread}, of {runs} runs'.format_map(r | dict(spread=spread))
     found = f"best by {r['metric']}: {best}; {r['folder']}/best.yaml is its preset"
     _show(json, r, f"{r['table']}\n\n{found}")

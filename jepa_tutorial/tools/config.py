@@ -4,11 +4,13 @@
 
 # %% ../../nbs/appendix/config.ipynb #c91de785
 from __future__ import annotations
-import io, json, os
+import io, json, os, re
 from collections.abc import Mapping
 from pathlib import Path
 from .checks import brief, nearest, short
-from .files import about_file, PACKAGE, parse_json, read_bytes, reading
+from jepa_tutorial.tools.files import (
+    about_file, from_home, PACKAGE, parse_json, read_bytes, reading
+)
 
 # %% auto #0
 __all__ = ['CONFIGS', 'dotted_keys', 'merge_settings', 'check_yaml', 'find_config', 'parse_settings', 'read_yaml', 'load_config']
@@ -67,6 +69,16 @@ def merge_settings(
         raise _other_kind(key, source, kind, old, e.value) from None
 
 # %% ../../nbs/appendix/config.ipynb #899dbd16
+_TWO_READINGS = re.compile(r'[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+)')
+
+def _require_one_reading(value: str):
+    "Refuse 010, which is eight in YAML, and 1:30, which is ninety."
+    if not _TWO_READINGS.fullmatch(value): return
+    plain = value.lstrip('+-0_') or '0'
+    remedy = 'write a whole number' if ':' in value else f'write {plain}'
+    raise ValueError(f'{value} is another number in YAML than it looks; {remedy}, '
+                     f"or '{value}' in quotation marks for a word")
+
 def check_yaml(text: str):
     "Refuse tags, repeated parts, nests and values that are looked up elsewhere."
     import yaml
@@ -78,6 +90,7 @@ def check_yaml(text: str):
             raise ValueError('a tag (!) or a repeated part (*) is not for settings; write the '
                              'value itself')
         if looked_up: raise ValueError('${…} and ??? are not for settings; write the value itself')
+        if isinstance(e, yaml.ScalarEvent) and e.implicit[0]: _require_one_reading(e.value)
         if depth > 8: raise ValueError('groups are nested more than eight deep')
 
 # %% ../../nbs/appendix/config.ipynb #343e790c
@@ -92,11 +105,11 @@ def _override(cfg, text: str):
     from omegaconf import OmegaConf
     such, word = 'key=value, for example optim.lr=1e-3', isinstance(text, str)
     if not word: raise ValueError(f'override {brief(text)} must be a word like {such}')
-    key, eq, value = text.partition('=')
+    key, eq, value = (part.strip() for part in text.partition('='))
     if not eq: raise ValueError(f"override '{short(text)}' must look like {such}")
     try:
         check_yaml(value)
-        own = _values(OmegaConf.from_dotlist([text]))
+        own = _values(OmegaConf.from_dotlist([f'{key}={value}']))
     except Exception as e:
         raise ValueError(f"override '{short(text)}' must look like key=value, "
                          f"with a value that YAML can read ({short(e)})") from None
@@ -105,7 +118,7 @@ def _override(cfg, text: str):
 # %% ../../nbs/appendix/config.ipynb #d97c750a
 def find_config(name_or_path: Path | str) -> Path:
     "The file behind a name or a path."
-    for path in (CONFIGS/f'{name_or_path}.yaml', Path(str(name_or_path))):
+    for path in (CONFIGS/f'{name_or_path}.yaml', from_home(str(name_or_path))):
         if os.path.isfile(path): return path
     raise ValueError(f"no config '{short(name_or_path)}'{nearest(name_or_path, _names())}")
 
@@ -120,7 +133,7 @@ def parse_settings(text: str):
 def read_yaml(path: Path):
     "One YAML file, as it stands."
     with reading(path, "write settings as lines of 'key: value' in UTF-8"):
-        return parse_settings(read_bytes(path, 2**18).decode('utf-8-sig'))
+        return parse_settings(read_bytes(path, 2**24).decode('utf-8-sig'))
 
 # %% ../../nbs/appendix/config.ipynb #015c572d
 def _layered(path: Path, above=()):

@@ -33,7 +33,9 @@ def as_device(d: torch.device | str) -> torch.device:
 def device() -> torch.device:
     "The best device of this machine: cuda, else mps, else cpu; or what `JEPA_DEVICE` says."
     name = os.environ.get('JEPA_DEVICE')
-    if name: return as_device(name)
+    if name:
+        try: return as_device(name)
+        except ValueError as e: raise ValueError(f'JEPA_DEVICE: {e}') from None
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
 

@@ -4,13 +4,12 @@
 
 # %% ../../nbs/appendix/evaluation.ipynb #191a4352
 from __future__ import annotations
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 import torch
 from .devices import float32, rng
-from .files import parse_json, read_bytes, reading, write_file
+from .files import json_text, parse_json, read_bytes, reading, write_file
 from jepa_tutorial.tools.inspecting import (
     DISTANCE_BINS, embedding_stats, layout_errors, PUSHES
 )
@@ -103,7 +102,7 @@ def evaluate(
         part = Tasks(Layout(*(v[now] for v in tasks.layout)), tasks.start[now], tasks.goal[now])
         episodes = act(part, i)
         done.append(dict(seconds=episodes.seconds, outcomes=outcomes(episodes, part)))
-        write_file(log, ''.join(json.dumps(d) + '\n' for d in done).encode())
+        write_file(log, ''.join(json_text(d) + '\n' for d in done).encode())
     return [o for d in done for o in d['outcomes']], sum(d['seconds'] for d in done)
 
 # %% ../../nbs/appendix/evaluation.ipynb #5ee4823d

@@ -10,8 +10,8 @@ from filelock import FileLock, SoftFileLock, Timeout
 from .checks import brief, short
 
 # %% auto #0
-__all__ = ['PACKAGE', 'RESULTS', 'parse_json', 'reading', 'about_file', 'require_path', 'read_bytes', 'naming_folder',
-           'write_files', 'whole_file', 'write_file', 'json_text', 'write_json', 'locked_folder']
+__all__ = ['PACKAGE', 'RESULTS', 'parse_json', 'reading', 'about_file', 'from_home', 'require_path', 'read_bytes',
+           'naming_folder', 'write_files', 'whole_file', 'write_file', 'json_text', 'write_json', 'locked_folder']
 
 # %% ../../nbs/appendix/files.ipynb #ab097752
 _here = globals().get('__file__') or importlib.util.find_spec('jepa_tutorial.tools').origin
@@ -50,13 +50,20 @@ def about_file(path: Path):
         raise e if path.name in str(e) else ValueError(f'{path.name}: {e}') from None
 
 # %% ../../nbs/appendix/files.ipynb #613dfba7
+def from_home(path: Path | str) -> Path:
+    "`path`, in which ~ stands for the home folder, as in a shell."
+    if not str(path).startswith('~'): return Path(path)
+    whole = Path(os.path.expanduser(path))
+    if whole != Path(path): return whole
+    raise ValueError(f"there is no home folder for {Path(path).parts[0]}; give the whole path")
+
 def require_path(name: str, path: Path | str) -> Path:
     "`path`, if it can be the name of a file or a folder."
-    if isinstance(path, (str, os.PathLike)): return Path(path)
+    if isinstance(path, (str, os.PathLike)): return from_home(path)
     raise ValueError(f'{name} is {brief(path)}; give the name of a file or a folder')
 
 # %% ../../nbs/appendix/files.ipynb #9d5b31ae
-def read_bytes(path: Path | str, most: int = 2**23) -> bytes:
+def read_bytes(path: Path | str, most: int = 2**30) -> bytes:
     "What is in a file of at most `most` bytes."
     with open(path, 'rb') as f: data = f.read(most + 1)
     if len(data) > most: raise ValueError(f'it is longer than {most:,} bytes')
@@ -107,16 +114,19 @@ def json_text(
     def known(x):
         if isinstance(x, dict): return {k: known(v) for k, v in x.items()}
         if isinstance(x, (list, tuple)): return [known(v) for v in x]
+        if hasattr(x, 'tolist'): return known(x.tolist())      # a tensor, or a number of NumPy
         return None if isinstance(x, float) and not math.isfinite(x) else x
-    return json.dumps(known(numbers), indent=indent)
+    return json.dumps(known(numbers), indent=indent, allow_nan=False)
 
 def write_json(
     path: Path,
     numbers,      # see `json_text`
 ):
     "Write numbers as JSON, in one piece; the folder is made if it is missing."
+    text = json_text(numbers, 1)
+    parse_json(text)             # what couldn't be read again isn't written
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, (json_text(numbers, 1) + '\n').encode())
+    write_file(path, (text + '\n').encode())
 
 # %% ../../nbs/appendix/files.ipynb #aa75521a
 def _take_lock(folder: Path):
@@ -139,12 +149,14 @@ def locked_folder(folder: Path):
     holder = folder/'.holder'
     try: lock = _take_lock(folder)
     except Timeout as e:
-        who = holder.read_text() if holder.exists() else 'that is about to give its name'
+        who = 'that is about to give its name'
+        if holder.exists(): who = holder.read_text(encoding='utf-8')
         gone = f', or delete {e.lock_file} if it is gone' if 'soft' in e.lock_file else ''
         raise ValueError(f"{folder} is in use by process {who}; "
                          f"wait for it, or choose another folder{gone}") from None
     try:
-        with naming_folder(folder): holder.write_text(f'{os.getpid()} on {socket.gethostname()}')
+        me = f'{os.getpid()} on {socket.gethostname()}'
+        with naming_folder(folder): holder.write_text(me, encoding='utf-8')
         yield
     finally:
         holder.unlink(missing_ok=True)

@@ -4,17 +4,32 @@
 
 # %% ../../nbs/appendix/pictures.ipynb #80726411
 from __future__ import annotations
-import contextlib
+import contextlib, sys
 from pathlib import Path
+from .checks import short
+from .progress import say
 
 # %% auto #0
-__all__ = ['can_draw', 'draw_training', 'unroll_fresh_clips', 'draw_unroll', 'pictures', 'draw_episode']
+__all__ = ['can_draw', 'drawn', 'draw_training', 'unroll_fresh_clips', 'draw_unroll', 'pictures', 'draw_episode']
 
 # %% ../../nbs/appendix/pictures.ipynb #2fb97be7
 def can_draw() -> bool:
     "Are matplotlib and Pillow installed?"
     import importlib.util
-    return all(importlib.util.find_spec(m) for m in ('matplotlib', 'PIL'))
+    try: return all(importlib.util.find_spec(m) for m in ('matplotlib', 'PIL'))
+    except ValueError: return False      # of a module that was put aside
+
+def drawn(
+    draw,    # a function that draws
+    *args,   # of it
+) -> bool:
+    "Draw, if that works: else one line says why, and what was computed isn't lost."
+    try: draw(*args)
+    except OSError: raise                # a disk that is full has its own line
+    except ImportError as e: say(f'no pictures: {e}; pip install matplotlib pillow', sys.stderr)
+    except Exception as e: say(f'no pictures: {type(e).__name__}: {short(e)}', sys.stderr)
+    else: return True
+    return False
 
 @contextlib.contextmanager
 def _figure(path: Path, **kwargs):

@@ -8,7 +8,10 @@ import csv, io, itertools
 from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
-from .files import read_bytes, reading, whole_file, write_file
+from jepa_tutorial.tools.files import (
+    from_home, read_bytes, reading, whole_file, write_file
+)
+from .pictures import drawn
 from .config import dotted_keys, read_yaml
 from ..training.resuming import read_metrics
 from .sweeps import load_sweep, trial_name, value_text
@@ -94,6 +97,7 @@ def write_csv(path: Path, rows: list[dict]):
     "Rows as a CSV file, with the keys of the first as its head."
     path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO(newline='')
+    rows = [{k: '' if v != v else v for k, v in r.items()} for r in rows]   # NaN is no number
     w = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
     w.writeheader()
     w.writerows(rows)
@@ -101,7 +105,7 @@ def write_csv(path: Path, rows: list[dict]):
 
 def read_csv(path: Path) -> list[dict]:
     "The rows of `tidy` from their file."
-    numbers = dict(epoch=int, step=int, value=float)
+    numbers = dict(epoch=int, step=int, value=lambda v: float(v or 'nan'))
     with reading(path, 'write it again, with write_csv or jepa_report'):
         text = read_bytes(path).decode('utf-8')
         if not text.endswith('\n'): raise ValueError('its last line was cut off')
@@ -269,21 +273,22 @@ def report(
     last: int = 3,              # epochs to average over
 ) -> dict:  # metric that decides, best configuration, number of runs, folder, table
     "Write tables, figures and best.yaml into the folder `report` of a sweep."
-    out, rows = Path(out), tidy(out, encoder)
+    out = from_home(out)
+    rows = tidy(out, encoder)
     to, summary, shown = out/'report', summarise(rows, last=last), summarise(rows, over_seeds, last)
     row = best(summary)
     write_csv(to/'epochs.csv', rows)
     write_csv(to/'summary.csv', shown)
-    _draw(to, rows, summary)
     write_best(to/'best.yaml', *_preset(out, row))
+    drawn(_draw, to, rows, summary)
     return dict(metric=row['metric'], best=row['group'], mean=row['mean'], std=row['std'],
-                runs=len({r['run'] for r in rows}), folder=str(to), table=summary_table(shown))
+                runs=len({r['run'] for r in rows}), folder=to.as_posix(),
+                table=summary_table(shown))
 
 # %% ../../nbs/appendix/report.ipynb #3dc55397
 def _draw(to: Path, rows, summary):
-    "The figures of a report, where matplotlib is installed."
-    try: from jepa_tutorial.tools.plotting import use_style
-    except ImportError: return
+    "The figures of a report."
+    from jepa_tutorial.tools.plotting import use_style
     use_style()
     figures = dict(curves=draw_curves(rows))
     if settings_of(summary): figures['marginals'] = draw_marginals(summary)

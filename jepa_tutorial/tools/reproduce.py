@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from .checks import require_type
 from jepa_tutorial.tools.files import (
-    PACKAGE, parse_json, read_bytes, reading, write_file, write_json
+    json_text, PACKAGE, parse_json, read_bytes, reading, write_file, write_json
 )
 from .devices import device_name, rng
 from ..training.checkpoints import load_trained, save_trained, Trained, WEIGHTS
@@ -106,12 +106,12 @@ def provenance(card: dict) -> dict:
 def _keep_training_digest(row: Row, folder: Path):
     "Keep how training behaves, in the folder of a run that begins."
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder/'code_digest.json', json.dumps(code_digest(row)['training']).encode())
+    write_file(folder/'code_digest.json', json_text(code_digest(row)['training']).encode())
 
 def _digest_as_trained(row: Row, runs: Path, card: dict) -> dict:
     "Today's code_digest, but the training's as it was; None if that wasn't kept."
     kept = Path(runs)/row.run/'code_digest.json'
-    training = json.loads(kept.read_text()) if kept.exists() else card.get('code_digest')
+    training = parse_json(kept.read_bytes()) if kept.exists() else card.get('code_digest')
     return code_digest(row) | dict(training=training)
 
 # %% ../../nbs/appendix/reproduce.ipynb #9b2d03ab
@@ -148,7 +148,7 @@ def _put_aside(path: Path):
     earlier = path.parent/'earlier'
     earlier.mkdir(exist_ok=True)
     old = parse_json(read_bytes(path))
-    path.rename(earlier/f"{path.stem}.{old['config']}.json")
+    path.replace(earlier/f"{path.stem}.{old['config']}.json")
 
 # %% ../../nbs/appendix/reproduce.ipynb #34f637a8
 def row_tasks(

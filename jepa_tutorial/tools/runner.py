@@ -4,15 +4,15 @@
 
 # %% ../../nbs/appendix/runner.ipynb #7f5ca540
 from __future__ import annotations
-import contextlib, json, os, signal, socket, subprocess, time
+import contextlib, os, signal, socket, subprocess, time
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 import torch
 from filelock import FileLock, SoftFileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
-from .checks import nearest
-from .files import parse_json, read_bytes, reading, write_file
+from .checks import nearest, short
+from .files import from_home, json_text, parse_json, read_bytes, reading, write_file
 from .config import read_yaml
 from .devices import as_device, device as best_device
 from ..training.learner import Learner, train_step
@@ -33,8 +33,20 @@ def _born(pid: int) -> str:
     except OSError: return ''
     return '' if state[0] in 'ZX' else state[19]
 
+def _runs_on_windows(pid: int) -> bool:
+    "Is there such a process? (`os.kill(pid, 0)`, which asks elsewhere, would end it.)"
+    import ctypes
+    kernel = getattr(getattr(ctypes, 'windll', None), 'kernel32', None)
+    if kernel is None: return True                # nobody to ask: it is left alone
+    handle, code = kernel.OpenProcess(0x1000, False, pid), ctypes.c_ulong()
+    if not handle: return False
+    known = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel.CloseHandle(handle)
+    return not known or code.value == 259         # STILL_ACTIVE
+
 def _alive(who: dict) -> bool:
     "Is the process still there? Asked on its own machine."
+    if os.name == 'nt' or not hasattr(os, 'kill'): return _runs_on_windows(who['pid'])
     try: os.kill(who['pid'], 0)
     except ProcessLookupError: return False
     except PermissionError: pass                  # somebody else's, but there
@@ -56,7 +68,7 @@ def write_status(
     "Say what a run is doing."
     folder.mkdir(parents=True, exist_ok=True)
     status = dict(state=state, **_who(), updated=round(time.time(), 1), **more)
-    write_file(folder/'status.json', json.dumps(status).encode())
+    write_file(folder/'status.json', json_text(status).encode())
 
 def read_status(folder: Path) -> dict:   # 'state', and 'reason' if it failed
     "What a run is doing: queued, running, done, failed, stopped (its process is gone), or missing."
@@ -115,7 +127,7 @@ def locked(
         raise ValueError(f"{path.parent} is in use by {_holder(path)}; "
                          f"wait for it, or delete {path} if it is gone") from None
     try:
-        if mine := _who()['job']: job.write_text(mine)
+        if mine := _who()['job']: job.write_text(mine, encoding='utf-8')
         yield
     finally:
         job.unlink(missing_ok=True)
@@ -244,7 +256,7 @@ def plan_text(p: dict) -> str:
 def _submitit():
     "The package that starts processes and jobs, or one line that says how to get it."
     try: import submitit
-    except ImportError:
+    except Exception:      # it may be there, and not for this system
         raise ValueError("a sweep starts its runs with submitit, which isn't here: "
                          "pip install 'jepa_tutorial[cluster]', "
                          "or take one run at a time with --single") from None
@@ -350,7 +362,7 @@ def _stop(folder: Path, job):
     with contextlib.suppress(ProcessLookupError):
         s = read_status(folder)
         if s['state'] == 'running' and s['host'] == socket.gethostname():
-            os.kill(s['pid'], signal.SIGKILL)
+            os.kill(s['pid'], getattr(signal, 'SIGKILL', signal.SIGTERM))
 
 # %% ../../nbs/appendix/runner.ipynb #9c3c1337
 class Cluster(NamedTuple):
@@ -371,9 +383,13 @@ def run_slurm(sweep: Sweep, todo: list[Trial], out: Path, cluster: Cluster = Clu
     for t in todo:
         (out/t.name/'job').unlink(missing_ok=True)
         write_status(out/t.name, 'queued')
-    with executor.batch():
-        jobs = [executor.submit(Work(sweep.config(t), out/t.name, device,
-                                     track=track._replace(name=t.group))) for t in todo]
+    try:
+        with executor.batch():
+            jobs = [executor.submit(Work(sweep.config(t), out/t.name, device,
+                                         track=track._replace(name=t.group))) for t in todo]
+    except Exception as e:
+        raise ValueError(f'SLURM takes no job ({short(e)}); look at --partition, --account, '
+                         '--gpus, --memory and --minutes') from None
     for t, j in zip(todo, jobs): write_file(out/t.name/'job', j.job_id.encode())
     return [j.job_id for j in jobs]
 
@@ -405,7 +421,7 @@ def run_sweep(
     track=Track(),                  # who follows the runs; the seeds of a setting share its name
 ) -> list[dict]:                    # the survey at its end
     "Run whatever is missing of a sweep."
-    out = Path(out)
+    out = from_home(out)
     if on not in ('local', 'slurm'): raise ValueError(f"on='{on}' must be local or slurm")
     _require_device(device, on)
     with locked(out/'sweep.lock'):
@@ -449,7 +465,7 @@ def run_single(
     track=Track(),
 ) -> str | None:             # the run's name, None if nothing is left
     "Train one run of a sweep in this process."
-    out, names = Path(out), [t.name for t in sweep.trials]
+    out, names = from_home(out), [t.name for t in sweep.trials]
     if name not in ('next', *names): raise ValueError(f"no run '{name}'{nearest(name, names)}")
     _require_device(device, 'local')
     todo = [t for t in open_trials(sweep, out) if name in ('next', t.name)][:1]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 from .checks import nearest, require_type, short
-from .files import about_file
+from .files import about_file, from_home
 from .config import CONFIGS, load_config, read_yaml
 from ..training.settings import require_trainable
 
@@ -23,7 +23,7 @@ SWEEPS = CONFIGS/'sweeps'
 
 def find_sweep(name_or_path: Path | str) -> Path:
     "The file behind a name or a path."
-    shipped, path = SWEEPS/f'{name_or_path}.yaml', Path(str(name_or_path))
+    shipped, path = SWEEPS/f'{name_or_path}.yaml', from_home(str(name_or_path))
     if shipped.is_file(): return shipped
     if path.is_dir(): path = path/'sweep.yaml'
     if path.is_file(): return path
@@ -41,7 +41,7 @@ def _label(override: str) -> str:
     "'loss.alpha=16' as 'alpha16', 'seed=1' as 's1'."
     key, _, value = override.partition('=')
     name = 's' if key == 'seed' else key.split('.')[-1]
-    return name + re.sub(r'[^\w.-]+', '_', value.strip()).strip('_')
+    return name + re.sub(r'[^\w.-]+', '_', value.strip()).strip('_').rstrip('.')
 
 # %% ../../nbs/appendix/sweeps.ipynb #0d64e605
 def trial_name(overrides: Sequence[str]) -> str:
@@ -52,6 +52,7 @@ def trial_name(overrides: Sequence[str]) -> str:
 
 def make_trial(overrides: Sequence[str]) -> Trial:
     "A run with its name, and with that of its configuration, which its seeds share."
+    overrides = ['='.join(part.strip() for part in o.split('=', 1)) for o in overrides]
     return Trial(trial_name(overrides),
                  trial_name([o for o in overrides if not o.startswith('seed=')]), tuple(overrides))
 
@@ -83,8 +84,8 @@ def value_text(value: Any) -> str:
 
 def _distinct(trials: list[Trial], source) -> list[Trial]:
     "Refuse two runs of one name."
-    names = [t.name for t in trials]
-    twice = [n for n in names if names.count(n) > 1]
+    names = [t.name.casefold() for t in trials]   # Windows and macOS know no capitals in names
+    twice = [t.name for t in trials if names.count(t.name.casefold()) > 1]
     if twice:
         raise ValueError(f"{source} has two runs that would be called '{twice[0]}'; each run must "
                          "differ from the others in a value")
@@ -128,7 +129,7 @@ def load_sweep(
     _require_kinds(spec, path)
     base = spec.get('base', 'random_wall')
     if (path.parent/str(base)).is_file():
-        base = (path.parent/base).resolve()   # a file beside the sweep's
+        base = (path.parent/base).resolve().as_posix()   # a file beside the sweep's
     sweep = Sweep(str(spec.get('name', path.stem)), str(base), tuple(spec.get('overrides') or ()),
                   expand(spec, path.name))
     with about_file(path):

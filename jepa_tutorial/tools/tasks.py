@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 import numpy as np, torch
 from .checks import require_choice, require_int
-from .files import PACKAGE, reading
+from .files import PACKAGE, reading, whole_file
 from ..world.two_rooms import Layout, Rooms
 from ..planning.episodes import sample_tasks, Tasks
 
@@ -45,7 +45,7 @@ def save_tasks(name: str, n: int = 1000):
     t = world_tasks(name.rsplit('_', 1)[0], n, (HELD_OUT | OPEN)[name])
     TASKS.mkdir(exist_ok=True)
     arrays = dict(wall_x=t.layout.wall_x, door_y=t.layout.door_y, start=t.start, goal=t.goal)
-    np.savez_compressed(TASKS/f'{name}.npz', **arrays)
+    with whole_file(TASKS/f'{name}.npz') as f: np.savez_compressed(f, **arrays)
 
 # %% ../../nbs/appendix/tasks.ipynb #9ae769ff
 def _arrays(path: Path) -> dict:

@@ -4,13 +4,14 @@
 
 # %% ../../nbs/appendix/tracking.ipynb #ca689806
 from __future__ import annotations
-import contextlib, importlib, netrc, os, re, shutil, sys, uuid
+import contextlib, http.client, importlib, io, netrc, os, re, shutil, sys, uuid
 import urllib.error, urllib.parse, urllib.request
 from pathlib import Path
 from typing import NamedTuple
 from fastcore.basics import patch
 from omegaconf import DictConfig, OmegaConf
-from .checks import nearest
+from .checks import nearest, short
+from .progress import say
 from .files import read_bytes, reading, write_file
 from ..training.learner import Run
 from ..training.refining import train_stages
@@ -36,7 +37,7 @@ def _numbers(row: dict) -> dict:
 def _need(package: str, module: str = ''):
     "A module of a package of the extra `track`, or one line that says how to get it."
     try: return importlib.import_module(module or package)
-    except ImportError:
+    except Exception:          # ImportError, or whatever a broken one raises
         raise ValueError(f"--track {package} needs a package that isn't here: pip install "
                          "'jepa_tutorial[track]', or leave --track out") from None
 
@@ -70,16 +71,17 @@ _SERVER = 'https://api.wandb.ai'
 
 def _has_key(server: str) -> bool:
     "Is there a key for the server: in the environment, or where `wandb login` puts it?"
-    if os.environ.get('WANDB_API_KEY'): return True
+    if os.environ.get('WANDB_API_KEY') or os.environ.get('WANDB_IDENTITY_TOKEN_FILE'): return True
     host = urllib.parse.urlparse(server).hostname or ''
-    try: return netrc.netrc(os.environ.get('NETRC')).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError): return False
+    file = os.path.expanduser(os.environ.get('NETRC') or '~/.netrc')
+    try: return netrc.netrc(file).authenticators(host) is not None
+    except (OSError, ValueError, netrc.NetrcParseError): return False
 
 # %% ../../nbs/appendix/tracking.ipynb #e08fcd31
 def _answers(server: str) -> bool:
     try: urllib.request.urlopen(server, timeout=5).close()
     except urllib.error.HTTPError: pass           # an answer, if not a kind one
-    except OSError: return False
+    except (OSError, ValueError, http.client.HTTPException): return False
     return True
 
 # %% ../../nbs/appendix/tracking.ipynb #70c76d1c
@@ -111,20 +113,37 @@ def _kept(path: Path) -> str:
             raise ValueError('it holds no number of wandb')
         return number
 
+# %% ../../nbs/appendix/tracking.ipynb #8e9d9f01
+@contextlib.contextmanager
+def _service(mode: str, remedy: str):
+    "Whatever wandb raises, as one line."
+    if mode == 'online' and not _has_key(os.environ.get('WANDB_BASE_URL', _SERVER)):
+        raise ValueError(f'wandb has no key, for which wandb login asks; {remedy}')
+    heard = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard): yield
+    except OSError as e:
+        if e.errno and e.filename: raise           # of the disk, which has a line of its own
+        raise ValueError(f'wandb failed ({short(e)}); {remedy}') from None
+    except Exception as e:
+        raise ValueError(f'wandb failed ({type(e).__name__}: {short(e)}); {remedy}') from None
+    if heard.getvalue(): say(heard.getvalue(), sys.stderr, end='')
+
 # %% ../../nbs/appendix/tracking.ipynb #3d4f1760
 class Wandb:
     "A run at wandb, or the records of one in the run's folder."
     def __init__(self, cfg: DictConfig, folder: Path, track: Track):
         self.wandb, (mode, why) = _need('wandb'), wandb_mode()
         if mode == 'offline':
-            print(f'wandb: offline, since {why}; later: wandb sync {folder}/wandb/offline-run-*',
-                  file=sys.stderr)
+            say(f'wandb: offline, since {why}; later: wandb sync {folder}/wandb/offline-run-*',
+                sys.stderr)
         quiet = self.wandb.Settings(silent=True, console='off', sweep_id=track.sweep or None)
         self.step, resume = 0, 'allow' if mode == 'online' else None
-        self.run = self.wandb.init(
-            project=os.environ.get('WANDB_PROJECT', PROJECT), dir=folder, mode=mode,
-            id=_number(folder), resume=resume, name=track.name or cfg.name,
-            group=track.group or None, config=OmegaConf.to_container(cfg), settings=quiet)
+        with _service(mode, 'WANDB_MODE=offline keeps the records here, or leave --track out'):
+            self.run = self.wandb.init(
+                project=os.environ.get('WANDB_PROJECT', PROJECT), dir=folder, mode=mode,
+                id=_number(folder), resume=resume, name=track.name or cfg.name,
+                group=track.group or None, config=OmegaConf.to_container(cfg), settings=quiet)
     def __call__(self, row):
         self.step = row['step']
         if self.step >= self.run.step:
@@ -154,6 +173,25 @@ def track_to(names: str) -> tuple:   # 'wandb', 'tensorboard', or 'wandb,tensorb
         _need(n, 'torch.utils.tensorboard' if n == 'tensorboard' else '')
     return found
 
+# %% ../../nbs/appendix/tracking.ipynb #2815a263
+class _Careful:
+    "A tracker whose failures end nothing but the tracking."
+    def __init__(self, name: str, tracker): self.name, self.tracker = name, tracker
+
+    def _try(self, f, *args):
+        if self.tracker is None: return
+        try: f(*args)
+        except Exception as e:
+            self.tracker = None
+            say(f'{self.name}: {type(e).__name__}: {short(e)}; the run goes on without it',
+                sys.stderr)
+
+    def __call__(self, row): self._try(self.tracker, row)
+    def show(self, name: str, path: Path):
+        self._try(getattr(self.tracker, 'show', None), name, path)
+    def close(self, failed: bool = False):
+        self._try(getattr(self.tracker, 'close', None), failed)
+
 # %% ../../nbs/appendix/tracking.ipynb #83bb5155
 @contextlib.contextmanager
 def tracked(
@@ -167,8 +205,9 @@ def tracked(
     with contextlib.ExitStack() as ends:
         def opened(name):
             tracker = TRACKERS[name](cfg, folder, track)
-            ends.push(lambda kind, *_: tracker.close(kind is not None))
-            return tracker
+            careful = _Careful(name, tracker)
+            ends.push(lambda kind, *_: careful.close(kind is not None))
+            return careful
         yield [opened(name) for name in track.to]
 
 # %% ../../nbs/appendix/tracking.ipynb #ffbeb9eb
@@ -181,10 +220,12 @@ def train_tracked(
 ) -> Run:
     "`train_stages`, under the eyes of trackers."
     if not track.to: return train_stages(cfg, folder, callbacks, **more)
-    from jepa_tutorial.tools.pictures import pictures
+    from jepa_tutorial.tools.pictures import drawn, pictures
     with tracked(cfg, folder, track) as trackers:
         run = train_stages(cfg, folder, callbacks, trackers=trackers, **more)
-        for name, path in pictures(run).items():
+        shown = {}
+        drawn(lambda: shown.update(pictures(run)))
+        for name, path in shown.items():
             for t in trackers: t.show(name, path)
     return run
 
@@ -213,7 +254,7 @@ def register_sweep(sweep, folder: Path) -> str:   # a `sweeps.Sweep`, and where 
     if mode != 'online':
         raise ValueError(f'--wandb-sweep has to ask the server of wandb, but {why}; leave it out, '
                          'and the runs are tracked without it')
-    with contextlib.redirect_stdout(sys.stderr):
+    with _service(mode, 'leave --wandb-sweep out, and the runs are tracked without it'):
         number = wandb.sweep(sweep_settings(sweep),
                              project=os.environ.get('WANDB_PROJECT', PROJECT))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,14 @@ def png(fig: Figure) -> bytes:
     plt.close(fig)
     return buf.getvalue()
 
+def _ipywidgets():
+    "The package of the controls, or one line that says how to get it."
+    try: import ipywidgets
+    except ImportError:
+        raise ImportError("controls need ipywidgets, which isn't here: "
+                          "pip install 'jepa_tutorial[lab]'") from None
+    return ipywidgets
+
 # %% ../../nbs/appendix/widgets.ipynb #8a6e392a
 def interact(
     draw,          # draw(**values) -> Figure, or a generator of figures that replace one another
@@ -32,7 +40,7 @@ def interact(
     **controls,    # name=(low, high[, step]), [choices], True/False, 'text', or a widget (`keys`)
 ):
     "Controls in front of `draw`, for a live notebook; needs ipywidgets."
-    import ipywidgets as w
+    w = _ipywidgets()
     require_methods('draw', draw, '__call__')
     layout = w.Layout(align_self='flex-start', max_width='100%', min_width='0')
     view, shown = w.Image(format='png', layout=layout), {}
@@ -61,7 +69,7 @@ def keys(
     tips=None,      # letter -> what it does, for who points at it or has it read aloud
 ):
     "Buttons whose value is the string of letters pressed so far; ⌫ takes the last one back."
-    import ipywidgets as w
+    w = _ipywidgets()
     if columns is not None: require_int('columns', columns)
     if not all(isinstance(k, str) for k in labels):
         raise ValueError(f'labels is {brief(labels)}; give a string, one letter for each button')
@@ -102,7 +110,7 @@ def player(
     seconds=.6,         # from one value to the next
 ):
     "A slider that can also run by itself."
-    import ipywidgets as w
+    w = _ipywidgets()
     require_int('low', low, -10**9)
     require_int('high', high, low)
     require_int('step', step)
@@ -124,7 +132,7 @@ def player(
 class bar(ProgressBar):
     "A fastprogress bar inside of `interact`; an interrupt ends the loop after the running step."
     def on_iter_begin(self):
-        import ipywidgets as w
+        w = _ipywidgets()
         from IPython.display import display
         self.box = w.HBox([w.IntProgress(max=self.total), w.Label()])
         display(self.box)

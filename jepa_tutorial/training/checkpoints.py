@@ -11,7 +11,7 @@ import torch.nn as nn, safetensors.torch as st, torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from ..tools.checks import brief, nearest, require_type, short
 from jepa_tutorial.tools.files import (
-    PACKAGE, parse_json, read_bytes, reading, require_path, write_files
+    json_text, PACKAGE, parse_json, read_bytes, reading, require_path, write_files
 )
 from ..tools.devices import as_device, device as best_device
 from ..model.jepa import build_jepa, JEPA
@@ -153,15 +153,17 @@ def save_trained(
     require_finite_weights(state, 'the model to save', want)
     data = st.save(state)
     card |= _fingerprints(card, data, 'float16' if half else 'float32')
+    text = json_text(card, 1) + '\n'
+    with reading('the card to save', 'leave that out of trained.card'): parse_json(text)
     weights.parent.mkdir(parents=True, exist_ok=True)
-    write_files({card_file: (json.dumps(card, indent=1) + '\n').encode(), weights: data})
+    write_files({card_file: text.encode(), weights: data})
     return weights
 
 # %% ../../nbs/appendix/checkpoints.ipynb #c2972027
 def _fingerprint(card: dict) -> str:
     "The SHA-256 of all that a card says, but for the fingerprint itself."
     rest = {k: v for k, v in card.items() if k != 'fingerprint'}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 def _fingerprints(card: dict, data: bytes, dtype: str) -> dict:
     "Those of the weights and of the card."
@@ -231,7 +233,7 @@ def load_trained(
     probe: nn.Module | None = None,             # a probe to fill; default: a `PositionProbe`
 ) -> Trained:
     "Model, probe and card; what doesn't fit is a one-line `ValueError` or `FileNotFoundError`."
-    if device is not None: as_device(device)
+    device = as_device(device or best_device())   # before any file is blamed
     weights, card_file = _find(path)
     card = _read_card(card_file, weights)
     state = _tensors(_weights(weights, card['weights']), weights, card['weights']['sha256'])

@@ -19,6 +19,7 @@ from jepa_tutorial.tools.devices import (
     as_device, autocast, can_compile, can_graph, CudaGraph, device as best_device, device_name,
     float32, rng
 )
+from ..tools.progress import Line
 from ..world.trajectories import Clip, sample_clips, TrajectoryConfig
 from ..model.jepa import build_jepa, JEPA
 from ..losses.objective import Objective, Projector
@@ -291,24 +292,35 @@ def every(
 
 # %% ../../nbs/4_training/12_training.ipynb #88914f4c
 def _steps(learner: Learner, show: bool):
-    "Count the steps that are left; with `show`, under bars, which an interrupt closes."
-    if show: from fastprogress.fastprogress import master_bar, progress_bar
+    "Count the steps that are left; with `show`, in a line for each epoch, in a notebook in bars."
+    if show: from fastprogress.fastprogress import IN_NOTEBOOK
     o = learner.cfg.optim
-    bar = master_bar(range(learner.epoch, o.epochs)) if show else range(learner.epoch, o.epochs)
+    if show and IN_NOTEBOOK: yield from _under_bars(learner)
+    else:
+        for epoch in range(learner.epoch, o.epochs):
+            with Line(f'epoch {epoch + 1} of {o.epochs}', o.epoch_steps, show) as line:
+                for i in range(learner.step % o.epoch_steps, o.epoch_steps):
+                    yield line
+                    line.update(i + 1)
+
+def _under_bars(learner: Learner):
+    "The same under the bars of a notebook, which an interrupt closes."
+    from fastprogress.fastprogress import master_bar, progress_bar
+    o, bar = learner.cfg.optim, master_bar(range(learner.epoch, learner.cfg.optim.epochs))
     try:
         for _ in bar:
             left = range(learner.step % o.epoch_steps, o.epoch_steps)
-            for _ in (progress_bar(left, parent=bar) if show else left): yield bar
+            for _ in progress_bar(left, parent=bar): yield bar
     except BaseException:
         for b in [getattr(bar, k) for k in ('child', 'main_bar') if hasattr(bar, k)]:
             b.on_interrupt()
         raise
 
 def _show(bar, rows: list[dict]):
-    "Bring the bars up to date; in a notebook also the curves."
-    from fastprogress.fastprogress import IN_NOTEBOOK
-    bar.child.comment = f"loss {rows[-1]['total']:.3f}, probe {rows[-1]['probe']:.4f}"
-    if IN_NOTEBOOK:
+    "Bring line or bars up to date; in a notebook also the curves."
+    comment = f"loss {rows[-1]['total']:.3f}, probe {rows[-1]['probe']:.4f}"
+    getattr(bar, 'child', bar).comment = comment
+    if hasattr(bar, 'update_graph'):
         steps = [r['step'] for r in rows]
         bar.names = ['prediction', 'probe']
         bar.update_graph([[steps, [r[k] for r in rows]] for k in bar.names])

@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 import torch
 from fastcore.basics import patch
-from fastprogress.fastprogress import progress_bar
 from omegaconf import DictConfig
 from torch import Tensor
 from ..tools.checks import require_int, require_methods, require_type
 from ..tools.devices import amp_dtype, autocast, float32, rng
 from ..tools.files import locked_folder, reading, whole_file
+from ..tools.progress import Line
 from ..world.trajectories import sample_clips, TrajectoryConfig
 from ..model.jepa import JEPA, rollout_loss
 from jepa_tutorial.training.checkpoints import (
@@ -182,9 +182,10 @@ def train_stages(
     return run._replace(trained=made)
 
 def _told(cfg: RefineConfig, progress: bool, on_update: Callable | None) -> Callable:
-    "A callback for each update: it moves the bar and calls `on_update`."
-    bar = iter(progress_bar(range(cfg.updates))) if progress else None
+    "A callback for each update: it brings the line up to date and calls `on_update`."
+    line = Line('refining', cfg.updates, progress)
     def tell(done, loss):
-        if bar is not None: next(bar, None)
+        line.update(done, f'loss {loss:.4f}')
+        if done == cfg.updates: line.close()
         if on_update: on_update(done, loss)
     return tell

@@ -4,13 +4,14 @@
 
 # %% ../../nbs/appendix/resuming.ipynb #f914fda2
 from __future__ import annotations
-import contextlib, json, math, warnings, zipfile
+import contextlib, math, warnings, zipfile
 from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 from jepa_tutorial.tools.files import (
-    naming_folder, parse_json, read_bytes, reading, require_path, whole_file, write_file
+    json_text, naming_folder, parse_json, read_bytes, reading, require_path, whole_file, write_file
 )
+from ..tools.checks import brief
 from ..tools.config import dotted_keys, parse_settings
 from ..tools.devices import rng
 from .checkpoints import require_finite_weights, require_shapes
@@ -128,16 +129,17 @@ def read_metrics(
     path = require_path('folder', folder)/'metrics.jsonl'
     if not path.is_file(): return []
     with reading(path, 'move it away, and the metrics begin anew'):
-        *lines, last = read_bytes(path, 2**26).split(b'\n')
+        *lines, last = read_bytes(path).split(b'\n')
         rows = [_measured(i, line) for i, line in enumerate(lines, 1)]
         with contextlib.suppress(ValueError): rows.append(_measured(len(lines) + 1, last))
     return rows
 
 def _measured(i: int, line: bytes) -> dict:
-    "Line `i` of the metrics: a step and numbers, which may be NaN."
-    if len(line) > 2**16: raise ValueError(f'line {i} is longer than any row of numbers')
+    "Line `i` of the metrics: a step and numbers; null stands for NaN."
+    if len(line) > 2**24: raise ValueError(f'line {i} is longer than any row of numbers')
     try: row = parse_json(line, nan=True)
     except Exception as e: raise ValueError(f'line {i}: {e}') from None
+    if isinstance(row, dict): row = {k: math.nan if v is None else v for k, v in row.items()}
     fine = isinstance(row, dict) and type(row.get('step')) is int and row['step'] >= 0
     if not fine or any(type(v) not in (int, float) for v in row.values()):
         raise ValueError(f'line {i} is not a row of numbers')
@@ -154,14 +156,23 @@ def metrics_row(
                 **{k: v.item() for k, v in values.items()}, **extra,
                 seconds=round(learner.seconds, 2))
 
+def _as_number(name: str, value):
+    "`value` as the metrics can keep it, so that they can be read again."
+    if hasattr(value, 'item'): value = value.item()        # of a tensor, or of NumPy
+    if value is None: return math.nan
+    if isinstance(value, bool) or type(value) is int and abs(value) < 2**63: return int(value)
+    if isinstance(value, float): return float(value)
+    raise ValueError(f"a callback measured {name} = {brief(value)}; give a number")
+
 def log_row(rows: list[dict], folder: Path, row: dict, trackers=()):
     "Append a row, here and on disk, and tell the trackers; a loss that isn't finite ends the run."
     if not math.isfinite(row['total']):
         raise ValueError(f"training diverged: the loss at step {row['step']} is {row['total']}; "
                          "try a lower optim.lr")
+    row = {k: _as_number(k, v) for k, v in row.items()}
     rows.append(row)
-    with naming_folder(folder), open(folder/'metrics.jsonl', 'a') as f:
-        f.write(json.dumps(row) + '\n')
+    with naming_folder(folder), open(folder/'metrics.jsonl', 'ab') as f:
+        f.write((json_text(row) + '\n').encode())
     for tell in trackers: tell(row)
 
 # %% ../../nbs/appendix/resuming.ipynb #c10cc264
@@ -172,6 +183,6 @@ def resume_run(
     "Continue what lies in the run folder; returns the metrics so far."
     if (folder/'state.pt').is_file(): load_state(learner, folder)
     rows = [r for r in read_metrics(folder) if r['step'] <= learner.step]
-    write_file(folder/'metrics.jsonl', ''.join(json.dumps(r) + '\n' for r in rows).encode())
+    write_file(folder/'metrics.jsonl', ''.join(json_text(r) + '\n' for r in rows).encode())
     write_file(folder/'config.yaml', OmegaConf.to_yaml(learner.cfg).encode())
     return rows

@@ -260,7 +260,8 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     from jepa_tutorial.training.learner import train
     monkeypatch.setenv('HOME', str(tmp_path)); monkeypatch.setenv('USERPROFILE', str(tmp_path)); (tmp_path/'cwd').mkdir(); monkeypatch.chdir(tmp_path/'cwd')
     seen = []
-    commands.command(lambda out: seen.append(out))(out='~/x')
+    def keep(out): seen.append(out)
+    commands.command(keep)(out='~/x')
     assert Path(seen[0]) == tmp_path/'x'
     train(load_config('quick', *TINY, 'optim.epochs=1'), '~/run', device='cpu', progress=False)
     assert (tmp_path/'run'/'model.json').is_file() and not [*Path().iterdir()]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 import contextlib, sys
 from pathlib import Path
-from .checks import short
 from .progress import say
 
 # %% auto #0
@@ -27,7 +26,9 @@ def drawn(
     try: draw(*args)
     except OSError: raise                # a disk that is full has its own line
     except ImportError as e: say(f'no pictures: {e}; pip install matplotlib pillow', sys.stderr)
-    except Exception as e: say(f'no pictures: {type(e).__name__}: {short(e)}', sys.stderr)
+    except Exception as e:
+        from jepa_tutorial.tools.checks import short   # needs torch
+        say(f'no pictures: {type(e).__name__}: {short(e)}', sys.stderr)
     else: return True
     return False
 

@@ -260,12 +260,12 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     from jepa_tutorial.training.learner import train
     monkeypatch.setenv('HOME', str(tmp_path)); monkeypatch.setenv('USERPROFILE', str(tmp_path)); (tmp_path/'cwd').mkdir(); monkeypatch.chdir(tmp_path/'cwd')
     seen = []
-    def keep(out): seen.append(out)
-    commands.command(keep)(out='~/x')
+    def jepa_see(out): seen.append(out)
+    commands.command(jepa_see)(out='~/x')
     assert Path(seen[0]) == tmp_path/'x'
     train(load_config('quick', *TINY, 'optim.epochs=1'), '~/run', device='cpu', progress=False)
     assert (tmp_path/'run'/'model.json').is_file() and not [*Path().iterdir()]
-    with pytest.raises(SystemExit, match='no home folder for ~nobody_here'): commands.command(lambda out: 0)('~nobody_here/x')
+    with pytest.raises(SystemExit, match='no home folder for ~nobody_here'): commands.command(jepa_see)('~nobody_here/x')
 
 def test_a_wrong_device_is_what_the_message_is_about(monkeypatch):
     from jepa_tutorial.tools import commands

@@ -73,6 +73,9 @@ def _at_home(value):
 def _from_terminal(f) -> dict:
     "The arguments of a command, as they stand behind its name."
     given = vars(anno_parser(f).parse_intermixed_args([*map(_underscored, sys.argv[1:])]))
+    words = [given.get('preset', ''), *(given.get('overrides') or ())]
+    if '=' in words[0] and not Path(words[0]).exists():          # an override came first
+        given['preset'], *given['overrides'] = sorted(words, key=lambda w: '=' in w)
     return {k: given[k] for k in signature(f).parameters}
 
 # %% ../../nbs/appendix/commands.ipynb #0e92bff9

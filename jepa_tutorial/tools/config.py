@@ -6,6 +6,7 @@
 from __future__ import annotations
 import io, json, os, re
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from .checks import brief, nearest, short
 from jepa_tutorial.tools.files import (
@@ -126,7 +127,10 @@ def parse_settings(text: str):
     "Settings from the text of a YAML file."
     from omegaconf import OmegaConf
     check_yaml(text)
-    cfg = OmegaConf.load(io.StringIO(text))
+    # newer versions count to 10,000, against repeated parts; check_yaml lets none through
+    limit = 'max_yaml_expanded_nodes'
+    free = {limit: None} if limit in signature(OmegaConf.load).parameters else {}
+    cfg = OmegaConf.load(io.StringIO(text), **free)
     if OmegaConf.is_dict(cfg) and cfg: return _values(cfg)
     raise ValueError('it must hold settings, one below the other')
 

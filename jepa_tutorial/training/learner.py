@@ -304,6 +304,7 @@ def _steps(learner: Learner, show: bool):
                     yield line
                     line.update(i + 1)
 
+# %% ../../nbs/4_training/12_training.ipynb #9d7dc70a
 def _under_bars(learner: Learner):
     "The same under the bars of a notebook, which an interrupt closes."
     from fastprogress.fastprogress import master_bar, progress_bar

@@ -128,7 +128,7 @@ def test_a_sweep_is_registered_once(monkeypatch, tmp_path):
     asked = []
     class Server:
         def sweep(self, settings, project): asked.append((settings, project)); print('a greeting'); return 'n7'
-    monkeypatch.setitem(sys.modules, 'wandb', Server()); monkeypatch.setenv('WANDB_MODE', 'online'); monkeypatch.setenv('WANDB_PROJECT', 'mine')
+    monkeypatch.setitem(sys.modules, 'wandb', Server()); monkeypatch.setenv('WANDB_MODE', 'online'); monkeypatch.setenv('WANDB_API_KEY', 'k'*40); monkeypatch.setenv('WANDB_PROJECT', 'mine')
     sweep = sweeps.load_sweep('example')
     assert [register_sweep(sweep, tmp_path) for _ in range(2)] == ['n7', 'n7'] and len(asked) == 1 and asked[0] == (sweep_settings(sweep), 'mine')
 

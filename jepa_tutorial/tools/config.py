@@ -123,21 +123,22 @@ def find_config(name_or_path: Path | str) -> Path:
         if os.path.isfile(path): return path
     raise ValueError(f"no config '{short(name_or_path)}'{nearest(name_or_path, _names())}")
 
-def parse_settings(text: str):
+def parse_settings(text: str, large: bool = False):   # a sweep of thousands of runs?
     "Settings from the text of a YAML file."
     from omegaconf import OmegaConf
     check_yaml(text)
     # newer versions count to 10,000, against repeated parts; check_yaml lets none through
     limit = 'max_yaml_expanded_nodes'
-    free = {limit: None} if limit in signature(OmegaConf.load).parameters else {}
+    free = {limit: None} if large and limit in signature(OmegaConf.load).parameters else {}
     cfg = OmegaConf.load(io.StringIO(text), **free)
     if OmegaConf.is_dict(cfg) and cfg: return _values(cfg)
     raise ValueError('it must hold settings, one below the other')
 
-def read_yaml(path: Path):
+def read_yaml(path: Path, large: bool = False):   # a sweep of thousands of runs?
     "One YAML file, as it stands."
     with reading(path, "write settings as lines of 'key: value' in UTF-8"):
-        return parse_settings(read_bytes(path, 2**24).decode('utf-8-sig'))
+        text = read_bytes(path, 2**24 if large else 2**18).decode('utf-8-sig')
+        return parse_settings(text, large)
 
 # %% ../../nbs/appendix/config.ipynb #015c572d
 def _layered(path: Path, above=()):

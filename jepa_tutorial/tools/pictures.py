@@ -23,6 +23,7 @@ def drawn(
     *args,   # of it
 ) -> bool:
     "Draw, if that works: else one line says why, and what was computed isn't lost."
+    from jepa_tutorial.tools.checks import short
     try: draw(*args)
     except OSError: raise                # a disk that is full has its own line
     except ImportError as e: say(f'no pictures: {e}; pip install matplotlib pillow', sys.stderr)
@@ -32,6 +33,7 @@ def drawn(
     else: return True
     return False
 
+# %% ../../nbs/appendix/pictures.ipynb #db0af102
 @contextlib.contextmanager
 def _figure(path: Path, **kwargs):
     "A figure that ends up in `path`."

@@ -12,7 +12,9 @@ import torch
 from filelock import FileLock, SoftFileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from .checks import nearest, short
-from .files import from_home, json_text, parse_json, read_bytes, reading, write_file
+from jepa_tutorial.tools.files import (
+    from_home, json_text, parse_json, read_bytes, reading, write_file
+)
 from .config import read_yaml
 from .devices import as_device, device as best_device
 from ..training.learner import Learner, train_step
@@ -44,6 +46,7 @@ def _runs_on_windows(pid: int) -> bool:
     kernel.CloseHandle(handle)
     return not known or code.value == 259         # STILL_ACTIVE
 
+# %% ../../nbs/appendix/runner.ipynb #3a16217c
 def _alive(who: dict) -> bool:
     "Is the process still there? Asked on its own machine."
     if os.name == 'nt' or not hasattr(os, 'kill'): return _runs_on_windows(who['pid'])

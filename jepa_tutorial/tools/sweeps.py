@@ -122,7 +122,7 @@ def load_sweep(
 ) -> Sweep:
     "Read a sweep and check every run of it; whatever is unknown is a `ValueError`."
     path = find_sweep(name_or_path)
-    spec = OmegaConf.to_container(read_yaml(path))
+    spec = OmegaConf.to_container(read_yaml(path, large=True))
     if wrong := [k for k in spec if k not in _PARTS]:
         raise ValueError(f"unknown part '{short(wrong[0])}' in "
                          f"{path.name}{nearest(wrong[0], _PARTS)}")

@@ -140,7 +140,7 @@ class Wandb:
         quiet = self.wandb.Settings(silent=True, console='off', sweep_id=track.sweep or None)
         self.step, resume = 0, 'allow' if mode == 'online' else None
         with _service(mode, 'WANDB_MODE=offline keeps the records here, or leave --track out'):
-            if mode == 'online': self.wandb.login(verify=True)   # before it starts a process
+            if mode == 'online': self.wandb.login(verify=True)   # before its process starts
             self.run = self.wandb.init(
                 project=os.environ.get('WANDB_PROJECT', PROJECT), dir=folder, mode=mode,
                 id=_number(folder), resume=resume, name=track.name or cfg.name,

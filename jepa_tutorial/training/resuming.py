@@ -164,6 +164,7 @@ def _as_number(name: str, value):
     if isinstance(value, float): return float(value)
     raise ValueError(f"a callback measured {name} = {brief(value)}; give a number")
 
+# %% ../../nbs/appendix/resuming.ipynb #88d0dcc3
 def log_row(rows: list[dict], folder: Path, row: dict, trackers=()):
     "Append a row, here and on disk, and tell the trackers; a loss that isn't finite ends the run."
     if not math.isfinite(row['total']):

@@ -239,6 +239,7 @@ def require_transitions(
         raise ValueError(f'actions has shape {list(actions.shape)}, but {T} frames need {T - 1} '
                          f'actions, or {T}; {name} has shape {list(z.shape)}')
 
+# %% ../../nbs/appendix/checks.ipynb #21c771bc
 def _require_frames(frames, T: int, actions, name: str):
     "Refuse numbers that aren't those of T frames, or that too few actions lead to."
     whole_numbers = isinstance(frames, Sequence) and all(type(n) is int for n in frames)

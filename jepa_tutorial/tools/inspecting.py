@@ -113,6 +113,7 @@ def probe_layout(
     read = torch.cat([decode(jepa, trained.probe, z[rooms:]).cpu(), read], 1)
     return torch.cat([dot, room], 1)[rooms:], read
 
+# %% ../../nbs/appendix/inspecting.ipynb #e0b11613
 def _fresh_probe(dim: int) -> PositionProbe:
     "A probe with the same initial weights every time."
     with torch.random.fork_rng(devices=[]):

@@ -170,6 +170,7 @@ def gif_bytes(frames: list, fps: float, scale: int) -> bytes:
                 optimize=True)
     return buf.getvalue()
 
+# %% ../../nbs/appendix/plotting.ipynb #b16bc1f9
 def save_gif(
     frames,        # list of uint8 [H,W,3]
     path,          # file to write

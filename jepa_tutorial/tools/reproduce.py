@@ -56,6 +56,7 @@ def shipped(cfg: DictConfig, refined: bool = False) -> Path | None:
             return key(card['config']) == wanted and ('refined' in card) == refined
     return next((c.with_suffix('') for c in sorted(WEIGHTS.glob('*.json')) if fits(c)), None)
 
+# %% ../../nbs/appendix/reproduce.ipynb #f239b139
 def train_row(row: Row, runs: Path, check: Callable, device=None, progress=False):
     "The model that `row` evaluates: loaded if its run has come that far, else trained."
     cfg, folder = settings(row), Path(runs)/row.run
@@ -246,6 +247,7 @@ def table(results: dict) -> str:
     rows = [line([*_named(r), *_measured(v)]) for r, v in results.items()]
     return '\n'.join([line(head.split()), line(align.split()).replace(' ', ''), *rows])
 
+# %% ../../nbs/appendix/reproduce.ipynb #01211812
 def _named(r: Row) -> tuple:
     "The coordinates of a row, in words."
     epoch = f'last − {r.epochs_back}' if r.epochs_back else 'last'

@@ -168,6 +168,7 @@ def _places(source):
             if isinstance(n, ast.ClassDef):
                 yield from (f'{n.name}.{m.name}' for m in n.body if isinstance(m, ast.FunctionDef))
 
+# %% ../../nbs/appendix/site.ipynb #f76e440a
 def documentation(
     source: str,              # of a cell
     taken: set | tuple = (),  # places that the page has already

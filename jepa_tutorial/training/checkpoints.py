@@ -71,6 +71,7 @@ def _build(card: dict, source, jepa=None, probe=None) -> Trained:
         if probe is None: probe = PositionProbe(jepa.dim)
     return Trained(jepa, probe, card)
 
+# %% ../../nbs/appendix/checkpoints.ipynb #56afcd22
 def _described(card: dict, source) -> JEPA:
     "The model of this book that a card describes."
     config, sizes = card.get('config'), card.get('sizes') or {}
@@ -246,6 +247,7 @@ def load_trained(
             jepa.normalizer = Normalizer(**card['normalizer']).to(device or best_device())
     return trained
 
+# %% ../../nbs/appendix/checkpoints.ipynb #c3c65fdf
 def _fill(module: nn.Module, state: dict, prefix: str, device):
     "Copy weights into a module that may be on `meta`, and move it."
     if any(p.is_meta for p in module.parameters()): module.to_empty(device='cpu')

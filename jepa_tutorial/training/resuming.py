@@ -59,6 +59,7 @@ def read_state(path: Path) -> dict:
         if bad := z.testzip(): raise ValueError(f'checksums of {bad} differ')
     return torch.load(path, map_location='cpu', weights_only=True)
 
+# %% ../../nbs/appendix/resuming.ipynb #3458942d
 def load_state(
     learner,       # the Learner, just built
     folder: Path,  # of its run
@@ -134,6 +135,7 @@ def read_metrics(
         with contextlib.suppress(ValueError): rows.append(_measured(len(lines) + 1, last))
     return rows
 
+# %% ../../nbs/appendix/resuming.ipynb #345c058a
 def _measured(i: int, line: bytes) -> dict:
     "Line `i` of the metrics: a step and numbers; null stands for NaN."
     if len(line) > 2**24: raise ValueError(f'line {i} is longer than any row of numbers')

@@ -133,6 +133,7 @@ def check_share_at_wall(share):
          'when nothing failed the share is 0, and nothing is divided by zero.')
     return 'half of these twelve.'
 
+# %% ../../../nbs/appendix/checkers/results.ipynb #e8408f85
 @checker
 def check_any_of(any_of):
     for p, n in ((.5, 1), (.5, 3), (.1, 20), (1., 2)):
@@ -160,6 +161,7 @@ def check_standard_error(error):
         close(got, want, f'standard_error({p}, {n})', rtol=1e-3)
     return 'with a thousand tasks the standard error of a rate of 97 % is half a point.'
 
+# %% ../../../nbs/appendix/checkers/results.ipynb #63de696a
 @checker
 def check_pairs_needed(needed):
     for p, q in ((.97, .98), (.9, .99), (.4, .55)):

@@ -121,7 +121,7 @@ def preview(out, prefixes=()):
     from nbdev.serve import proc_nbs
     processed, out = proc_nbs(str(nbs), n_workers=2, force=True), Path(out)   # whatever an earlier run left is old
     shutil.copytree(nbs/'media', out/'media', dirs_exist_ok=True)
-    for f in processed.glob('**/films'): shutil.copytree(f, out/f.relative_to(processed), dirs_exist_ok=True)
+    for f in processed.glob('**/animations'): shutil.copytree(f, out/f.relative_to(processed), dirs_exist_ok=True)
     (out/'preview.css').write_text(styles(), encoding='utf-8')
     Page.top, done = out, []
     for path in sorted(processed.glob('**/*.ipynb')):

@@ -308,7 +308,7 @@ WHY_NOT = {
     'draws what a command shows': 'tools.pictures.can_draw tools.pictures.draw_episode tools.pictures.draw_training tools.pictures.draw_unroll training.checkpoints.has_fixed_wall '
         'tools.pictures.unroll_fresh_clips tools.plotting.gif_bytes',
     'what run_episodes makes of its agent': 'planning.episodes.ImagePolicy',
-    'builds the site': 'tools.site.public_names tools.site.one_line tools.site.page_of tools.site.api_table tools.site.fold_figures tools.site.page_buttons tools.site.documentation tools.site.exported_cells tools.site.film_cells tools.site.labels tools.site.linked tools.site.book_page tools.site.buttons',
+    'builds the site': 'tools.site.public_names tools.site.one_line tools.site.page_of tools.site.api_table tools.site.fold_figures tools.site.page_buttons tools.site.documentation tools.site.exported_cells tools.site.animation_cells tools.site.labels tools.site.linked tools.site.book_page tools.site.buttons',
     'the parts that checkers are made of': 'tools.checkers.verdict.Hint tools.checkers.verdict.need tools.checkers.verdict.Verdict tools.checkers.verdict.checker tools.checkers.verdict.close',
 }
 COMMANDS = dict(

@@ -13,7 +13,7 @@ from .files import PACKAGE
 
 # %% auto #0
 __all__ = ['public_names', 'one_line', 'page_of', 'api_table', 'fold_figures', 'page_buttons', 'buttons', 'documentation',
-           'exported_cells', 'film_cells', 'labels', 'linked', 'book_page']
+           'exported_cells', 'animation_cells', 'labels', 'linked', 'book_page']
 
 # %% ../../nbs/appendix/site.ipynb #2292a1ba
 def _defined(
@@ -211,7 +211,7 @@ def exported_cells(
 # %% ../../nbs/appendix/site.ipynb #c1ae7ebf
 def _directives(source): return dict(re.findall(r'^#\|\s*([\w-]+):\s*(.*)$', source, re.M))
 
-def film_cells(
+def animation_cells(
     cell: dict,    # of a notebook, with a GIF among its outputs
     folder: Path,  # of the page that is built
     name: str,     # of the file, for a cell without a label
@@ -222,8 +222,8 @@ def film_cells(
     rest = re.sub(r'^#\|\s*(label|fig-\w+):.*\n?', '', cell['source'], flags=re.M)
     found = []
     for n, o in enumerate(o for o in cell['outputs'] if 'image/gif' in o.get('data', {})):
-        file = f"films/{name}-{d.get('label', 'film')}{n or ''}.gif"
-        (folder/'films').mkdir(parents=True, exist_ok=True)
+        file = f"animations/{name}-{d.get('label', 'animation')}{n or ''}.gif"
+        (folder/'animations').mkdir(parents=True, exist_ok=True)
         (folder/file).write_bytes(base64.b64decode(''.join(o['data']['image/gif'])))
         label = f"#{d['label']} "*('label' in d)
         about = alt.replace('"', '&quot;')
@@ -322,7 +322,7 @@ def shown(self: book_page, cell):
     if is_solution: cell['source'] = re.sub(r'^#\| code-\w+:.*\n', '', cell['source'], flags=re.M)
     if any('image/gif' in o.get('data', {}) for o in cell['outputs']):
         folder = self.nbs.parent/'_proc'/Path(self.page).parent
-        found = film_cells(cell, folder, Path(self.page).stem)
+        found = animation_cells(cell, folder, Path(self.page).stem)
     if is_solution:
         opened = '<details class="code-fold">\n<summary>Solution</summary>'
         found = [_text(opened), *found, _text('</details>')]

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from .files import PACKAGE
 
-__all__ = ['public_names', 'one_line', 'page_of', 'api_table', 'fold_figures', 'page_buttons', 'buttons', 'documentation', 'exported_cells', 'film_cells', 'labels', 'linked', 'book_page']
+__all__ = ['public_names', 'one_line', 'page_of', 'api_table', 'fold_figures', 'page_buttons', 'buttons', 'documentation', 'exported_cells', 'animation_cells', 'labels', 'linked', 'book_page']
 
 def _defined(path: Path) -> dict: ...
 
@@ -50,7 +50,7 @@ def exported_cells(cell: dict, taken: set) -> list: ...
 
 def _directives(source): ...
 
-def film_cells(cell: dict, folder: Path, name: str) -> list: ...
+def animation_cells(cell: dict, folder: Path, name: str) -> list: ...
 
 _KINDS: Any
 

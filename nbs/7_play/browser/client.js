@@ -1,7 +1,7 @@
 // The page's side of worker.js: calls that return promises, and what a browser must have.
 
 /** What this browser lacks, in words; empty if it has everything. */
-export function lacking() {
+function lacking() {
   if (typeof WebAssembly !== 'object') return 'WebAssembly';
   if (typeof DecompressionStream !== 'function') return 'DecompressionStream';
   try {
@@ -50,11 +50,22 @@ export class Client {
   }
 }
 
-/** The manifest that scripts/browser.py writes. */
-export async function manifest() {
-  const answer = await fetch(new URL('models/manifest.json', import.meta.url));
-  if (!answer.ok) throw new Error('the models are missing: run scripts/browser.py');
-  return answer.json();
+/** What scripts/browser.py wrote; or null, and `say` is told in words why not. */
+export async function manifest(say) {
+  const without = lacking();
+  if (without) {
+    say(`This browser has no ${without}, which the model needs. A recent Firefox, Chrome, Edge or `
+      + 'Safari has; the chapters show the same in pictures.');
+    return null;
+  }
+  try {
+    const answer = await fetch(new URL('models/manifest.json', import.meta.url));
+    if (!answer.ok) throw new Error('the models are missing: run scripts/browser.py');
+    return await answer.json();
+  } catch (error) {
+    say(`The page could not load its models: ${error.message}`);
+    return null;
+  }
 }
 
 export const megabytes = bytes => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;

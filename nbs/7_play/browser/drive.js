@@ -1,5 +1,5 @@
 // The page "Drive in your browser": the dot under the reader's actions, and the model's rollout.
-import { Client, lacking, manifest, megabytes } from './client.js';
+import { Client, manifest, megabytes } from './client.js';
 import { Room } from './room.js';
 import { move, render } from './world.js';
 
@@ -235,17 +235,8 @@ function describe() {
 }
 
 async function open() {
-  const without = lacking();
-  if (without) {
-    say(`This browser has no ${without}, which the model needs. A recent Firefox, Chrome, Edge or `
-      + 'Safari has; the chapters show the same in pictures.');
-    return;
-  }
-  try { facts = await manifest(); }
-  catch (error) {
-    say(`The page could not load its models: ${error.message}`);
-    return;
-  }
+  facts = await manifest(say);
+  if (!facts) return;
   const { rooms, colors } = facts;
   state.layout = { wall_x: rooms.wall_x, door_y: rooms.door_y };
   for (const m of facts.models) $('model').add(new Option(m.name, m.name));

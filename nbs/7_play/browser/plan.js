@@ -1,5 +1,5 @@
 // The page "Plan in your browser": a task, the iterations of a plan, and the agent on its way.
-import { Client, lacking, manifest, megabytes } from './client.js';
+import { Client, manifest, megabytes } from './client.js';
 import { Room } from './room.js';
 import { move, render } from './world.js';
 import { limitNorm } from './search.js';
@@ -277,17 +277,8 @@ async function start() {
 }
 
 async function open() {
-  const without = lacking();
-  if (without) {
-    say(`This browser has no ${without}, which the model needs. A recent Firefox, Chrome, Edge or `
-      + 'Safari has; the chapters show the same in pictures.');
-    return;
-  }
-  try { facts = await manifest(); }
-  catch (error) {
-    say(`The page could not load its models: ${error.message}`);
-    return;
-  }
+  facts = await manifest(say);
+  if (!facts) return;
   const { rooms, colors, planner: own } = facts;
   state.layout = { wall_x: rooms.wall_x, door_y: rooms.door_y };
   path = [[...state.start]];
